@@ -1,0 +1,59 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { CallContext } from './call-context.ts'
+
+/** What outbound calls take over from the inbound request they serve. */
+export interface RequestContextOptions {
+  /** Inbound headers that go on to the upstream. Default `traceparent`, `tracestate`, `baggage`, `x-request-id`. */
+  readonly propagate?: readonly string[] | undefined
+  /** Which outbound calls end when the inbound caller hangs up. Default `'safe-methods'`. */
+  readonly abortOnDisconnect?: 'safe-methods' | 'always' | 'never' | undefined
+}
+
+/** The headers propagated by default: W3C Trace Context and Baggage, and the usual correlation id. */
+export const defaultPropagate: readonly string[] = Object.freeze(['traceparent', 'tracestate', 'baggage', 'x-request-id'])
+
+// A credential that was meant for us is nobody else's, and these describe a connection or a body that is not passed on.
+const neverPropagated =
+  /^(?:authorization|proxy-authorization|cookie|set-cookie|dpop|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length)$/i
+
+/** Checks {@link RequestContextOptions}. Throws a `TypeError` that names the option, and the header, that is refused. */
+export function checkRequestContextOptions({ propagate = [], abortOnDisconnect = 'never' }: RequestContextOptions): void {
+  if (!Array.isArray(propagate) || propagate.some((name) => typeof name !== 'string')) {
+    throw new TypeError('propagate: expected an array of header names')
+  }
+  const refused = propagate.find((name) => neverPropagated.test(name))
+  if (refused !== undefined) throw new TypeError(`propagate: ${refused} is never passed on to an upstream`)
+  if (!['safe-methods', 'always', 'never'].includes(abortOnDisconnect)) {
+    throw new TypeError("abortOnDisconnect: expected 'safe-methods', 'always' or 'never'")
+  }
+}
+
+/**
+ * The context of calls made while serving one inbound request of node:http: the headers that go on, and a signal that
+ * aborts when the caller hangs up before it got its answer. The inbound Authorization and Cookie are never taken.
+ */
+export function contextFrom(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { propagate = defaultPropagate, abortOnDisconnect = 'safe-methods' }: RequestContextOptions = {},
+): CallContext {
+  const headers: Record<string, string> = {}
+  for (const name of propagate) {
+    const value = request.headers[name.toLowerCase()]
+    if (typeof value === 'string' && !neverPropagated.test(name)) headers[name.toLowerCase()] = value
+  }
+  if (abortOnDisconnect === 'never') return { headers }
+  const signalAborts = abortOnDisconnect === 'always' ? 'all' : abortOnDisconnect
+  return { headers, signal: disconnectSignal(response), signalAborts }
+}
+
+function disconnectSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  const abort = () => controller.abort(new DOMException('The inbound caller hung up', 'AbortError'))
+  const onClose = () => {
+    if (!response.writableFinished) abort()
+  }
+  if (response.destroyed && !response.writableFinished) abort()
+  else response.once('close', onClose)
+  return controller.signal
+}

@@ -1,0 +1,75 @@
+const replacement = '[redacted]'
+const maxLength = 500
+
+/** Form parameters whose values are credentials or tokens. */
+const secretParameters = [
+  'client_secret',
+  'client_assertion',
+  'assertion',
+  'subject_token',
+  'actor_token',
+  'refresh_token',
+  'code',
+  'code_verifier',
+  'password',
+]
+
+// A JWS or JWE in compact form, an Authorization value, and anything long enough to be an opaque token.
+const tokenShapes = /\beyJ[\w-]*\.[\w-]*(?:\.[\w-]*)*|\b(?:Bearer|Basic|DPoP)\s+[^\s"',]+|[\w-]{48,}/gi
+
+/**
+ * Text from outside made fit for an error: `secrets` and whatever looks like a token are cut out of it, control
+ * characters become spaces, and it ends after 500 characters.
+ */
+export function redactText(text: string, secrets: Iterable<string> = []): string {
+  let clean = text
+  for (const secret of secrets) {
+    if (secret.length > 0) clean = clean.replaceAll(secret, replacement)
+  }
+  clean = clean.replace(tokenShapes, replacement).replace(/\p{Cc}+/gu, ' ')
+  return clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean
+}
+
+/** Every form in which a token request carries a credential, so that an answer which repeats one can be cleaned. */
+export function secretsOf(body: URLSearchParams, authorization: string | null | undefined): string[] {
+  const secrets = secretParameters.flatMap((name) => body.getAll(name))
+  const encoded = authorization?.split(' ')[1]
+  if (encoded !== undefined) {
+    secrets.push(encoded)
+    const decoded = Buffer.from(encoded, 'base64').toString()
+    const password = decoded.slice(decoded.indexOf(':') + 1)
+    secrets.push(password, decodedOrSame(password))
+  }
+  // The longest first: a secret may be part of another one.
+  return secrets.filter((secret) => secret.length > 0).toSorted((a, b) => b.length - a.length)
+}
+
+function decodedOrSame(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/**
+ * An error of a library, without what the library hung on it: oauth4webapi's `cause` holds response bodies, undici's
+ * parser error the bytes it stumbled over. Name, code, cleaned message and the chain of causes stay.
+ */
+export function redactedCause(error: unknown, secrets: readonly string[] = [], depth = 0): unknown {
+  if (!(error instanceof Error)) return error === undefined ? undefined : new Error(`${typeof error} thrown`)
+  const copy = new Error(redactText(error.message, secrets))
+  copy.name = error.name
+  const code = (error as { code?: unknown }).code
+  if (typeof code === 'string') Object.assign(copy, { code })
+  // The frames are worth keeping, the first line repeats the message as it was.
+  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
+  copy.stack = [`${copy.name}: ${copy.message}`, ...frames].join('\n')
+  if (depth < 4) {
+    if (error.cause instanceof Error) copy.cause = redactedCause(error.cause, secrets, depth + 1)
+    if (error instanceof AggregateError) {
+      copy.cause ??= redactedCause(error.errors[0], secrets, depth + 1)
+    }
+  }
+  return copy
+}

@@ -1,0 +1,182 @@
+/** What a {@link TokenwellError} is made of. */
+export interface TokenwellErrorDetails {
+  /** The upstream's name, told in the message. */
+  readonly upstream?: string | undefined
+  /** What went wrong below; already free of secrets. */
+  readonly cause?: unknown
+  /** HTTP status for a server that does not handle the error. */
+  readonly statusCode?: number | undefined
+}
+
+const isTokenwellError = Symbol.for('tokenwell.error')
+
+/**
+ * Every error that this package makes on purpose, except the `TypeError` for wrong options and the caller's own
+ * `signal.reason`.
+ *
+ * `message` names the upstream and nothing internal, since frameworks show it to callers; what happened is in `cause`.
+ * Not thrown for an HTTP error status of the protected API: that is a response.
+ */
+export abstract class TokenwellError extends Error {
+  /** Stable and meant for programs: `ERR_TOKENWELL_…`. */
+  abstract readonly code: string
+  /** What a server should answer its caller if nobody handles this error: 502 when the authorization server refused this
+   * service, 503 when it could not be reached. */
+  readonly statusCode: number
+  /** Name of the upstream, where one is known. */
+  readonly upstream: string | undefined
+  readonly #problem: string
+  readonly #details: TokenwellErrorDetails
+
+  constructor(problem: string, details: TokenwellErrorDetails, statusCode: number) {
+    const about = details.upstream === undefined ? problem : `Upstream ${JSON.stringify(details.upstream)}: ${problem}`
+    super(about, details.cause === undefined ? undefined : { cause: details.cause })
+    this.statusCode = details.statusCode ?? statusCode
+    this.upstream = details.upstream
+    this.#problem = problem
+    this.#details = details
+  }
+
+  override get name(): string {
+    return this.constructor.name
+  }
+
+  /** Copies of this package loaded twice (`import` and `require`, two versions) know each other's errors. */
+  get [isTokenwellError](): true {
+    return true
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== TokenwellError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && isTokenwellError in value
+  }
+
+  /**
+   * The same failure as a new object, for one more caller that waited for it: a stack and a `cause` of its own, so that
+   * nobody sees what another caller added.
+   */
+  reissue(changes: TokenwellErrorDetails = {}): this {
+    const Same = this.constructor as new (problem: string, details: TokenwellErrorDetails) => this
+    return new Same(this.#problem, { ...this.#details, cause: this.cause, ...changes })
+  }
+
+  /** For logs that serialize errors: never more than this. */
+  toJSON(): Record<string, unknown> {
+    return { name: this.name, code: this.code, message: this.message, statusCode: this.statusCode }
+  }
+}
+
+/** Details of a {@link TokenRequestError}. */
+export interface TokenRequestErrorDetails extends TokenwellErrorDetails {
+  readonly error?: string | undefined
+  readonly errorDescription?: string | undefined
+  readonly errorUri?: string | undefined
+  readonly status?: number
+  readonly parameters?: Readonly<Record<string, string>>
+  readonly retryAt?: number | undefined
+  readonly fromCache?: boolean
+}
+
+/** The authorization server answered the token request with an error (RFC 6749 §5.2), or with an error status alone. */
+export class TokenRequestError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_TOKEN_REQUEST'
+  /** OAuth error code, such as `invalid_client`; undefined when the answer had none. */
+  readonly error: string | undefined
+  /** The server's own words: secrets that were sent are cut out of it, and it is at most 500 characters long. */
+  readonly errorDescription: string | undefined
+  readonly errorUri: string | undefined
+  /** HTTP status of the token endpoint's answer. */
+  readonly status: number | undefined
+  /** Further members of the error answer that are short strings or numbers, such as Oracle's `ecid`. */
+  readonly parameters: Readonly<Record<string, string>>
+  /** Milliseconds since the epoch before which another attempt is pointless, when the server said so (`Retry-After`). */
+  readonly retryAt: number | undefined
+  /** True when no request was made for this call, because the same one failed a moment ago. */
+  readonly fromCache: boolean
+
+  constructor(problem: string, details: TokenRequestErrorDetails) {
+    super(problem, details, 502)
+    this.error = details.error
+    this.errorDescription = details.errorDescription
+    this.errorUri = details.errorUri
+    this.status = details.status
+    this.parameters = Object.freeze({ ...details.parameters })
+    this.retryAt = details.retryAt
+    this.fromCache = details.fromCache ?? false
+  }
+
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), error: this.error, status: this.status, retryAt: this.retryAt }
+  }
+}
+
+/** The token endpoint answered with success, but not with an access token that may be used (RFC 6749 §5.1). */
+export class TokenResponseError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_TOKEN_RESPONSE'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 502)
+  }
+}
+
+/** Details of an error that passes with time. */
+export interface RetryableErrorDetails extends TokenwellErrorDetails {
+  readonly retryAt?: number | undefined
+}
+
+/** No answer came from the token endpoint in time: connection refused or reset, TLS failure, deadline. */
+export class TokenEndpointUnreachableError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_TOKEN_ENDPOINT_UNREACHABLE'
+  /** Milliseconds since the epoch before which another attempt is pointless, when that is known. */
+  readonly retryAt: number | undefined
+
+  constructor(problem: string, details: RetryableErrorDetails) {
+    super(problem, details, 503)
+    this.retryAt = details.retryAt
+  }
+}
+
+/** The authorization server's metadata could not be had, or is not that of the configured issuer (RFC 8414 §3.3). */
+export class ServerMetadataError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_SERVER_METADATA'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 502)
+  }
+}
+
+/** A call asked for an origin that may not get this upstream's token. Nothing was sent. */
+export class OriginNotAllowedError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_ORIGIN'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 500)
+  }
+}
+
+/** A path would have left the upstream's base URL. Nothing was sent. 400, since such a path usually comes from a caller. */
+export class PathNotAllowedError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_PATH'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 400)
+  }
+}
+
+/** More token requests are under way than allowed. Nothing was sent. */
+export class OverloadError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_OVERLOAD'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 503)
+  }
+}
+
+/** The upstream, or its token source, was closed. */
+export class UpstreamClosedError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_CLOSED'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 503)
+  }
+}

@@ -1,0 +1,112 @@
+import { Agent, type Dispatcher } from 'undici'
+import type { CallContext } from '../context/call-context.ts'
+import { OriginNotAllowedError } from '../errors.ts'
+import type { TokenSource } from '../source/token-source.ts'
+import { AbortableHandler } from './abortable-handler.ts'
+import { applyContext } from './apply-context.ts'
+import { authorize } from './authorize.ts'
+import { createFetch, type Fetch } from './fetch.ts'
+import { fail } from './forwarding-handler.ts'
+import { PipelineDispatcher } from './pipeline-dispatcher.ts'
+import { isAmong, type TargetResolver } from './target.ts'
+
+/** undici's options for one call; where it goes is the upstream's affair. */
+export type RequestOptions<Opaque = null> = Omit<Dispatcher.RequestOptions<Opaque>, 'origin' | 'path' | 'method'> & {
+  /** Default `GET`. */
+  readonly method?: Dispatcher.HttpMethod
+}
+
+/** undici's `request`. */
+export type UpstreamRequest = <Opaque = null>(
+  path: string | URL,
+  options?: RequestOptions<Opaque>,
+) => Promise<Dispatcher.ResponseData<Opaque>>
+
+/** The three ways to make a call, for one context. */
+export interface Calls {
+  readonly request: UpstreamRequest
+  readonly dispatcher: Dispatcher
+  readonly fetch: Fetch
+}
+
+/** What {@link connectUpstream} stands on. */
+export interface ConnectUpstreamOptions {
+  readonly upstream: string | undefined
+  readonly targets: TargetResolver
+  readonly source: TokenSource
+  readonly headers: Readonly<Record<string, string>>
+  readonly dispatcher: Dispatcher | undefined
+  closedError(): Error
+  close(): Promise<void>
+}
+
+/** An upstream's connections. */
+export interface UpstreamConnection {
+  /** Calls for whatever context `current` gives at the time of each. */
+  callsFor(current: () => CallContext | undefined): Calls
+  /** Ends calls under way with this error, and all later ones. */
+  close(error: Error): Promise<void>
+}
+
+/** Puts the parts of an upstream in order: context, then token, then connections. */
+export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnection {
+  const { upstream, targets, source } = options
+  const own = options.dispatcher === undefined ? new Agent() : undefined
+  const base = own ?? options.dispatcher
+  const closing = new AbortController()
+  let closed = false
+
+  // Calls on a dispatcher of our own end with it. One that was given goes on living, so its calls are ended one by one.
+  const connections: Dispatcher.Dispatch = (call, handler) => {
+    if (base === undefined || closed) return refuse(handler, options.closedError())
+    return base.dispatch(call, own === undefined ? new AbortableHandler(handler, closing.signal) : handler)
+  }
+
+  function callsFor(current: () => CallContext | undefined): Calls {
+    const forContext: Pick<TokenSource, 'peek' | 'get'> = {
+      peek: () => source.peek(current()),
+      get: (wait) => source.get({ ...wait, context: current() }),
+    }
+    const authorized = authorize({ source: forContext, origins: targets.origins })(connections)
+    const dispatch = applyContext({ origins: targets.origins, headers: options.headers, current })(authorized)
+    const open: Dispatcher.Dispatch = (call, handler) =>
+      closed ? refuse(handler, options.closedError()) : dispatch(call, handler)
+    const guarded: Dispatcher.Dispatch = (call, handler) =>
+      isAmong(targets.origins, call.origin) ? open(call, handler) : refuse(handler, originError(upstream, call.origin))
+    const calls = new PipelineDispatcher({ dispatch: open, close: options.close })
+    return {
+      dispatcher: new PipelineDispatcher({ dispatch: guarded, close: options.close }),
+      // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
+      fetch: createFetch({ dispatcher: calls, targets, current }),
+      request: (input, request) => {
+        try {
+          const { origin, path } = targets.resolve(input)
+          return calls.request({ ...request, origin, path, method: request?.method ?? 'GET' } as Dispatcher.RequestOptions<never>)
+        } catch (error) {
+          return Promise.reject(error)
+        }
+      },
+    }
+  }
+
+  return {
+    callsFor,
+    async close(error) {
+      closed = true
+      closing.abort(error)
+      await own?.destroy(error)
+    },
+  }
+}
+
+function refuse(handler: Dispatcher.DispatchHandler, error: Error): boolean {
+  fail(handler, error)
+  return false
+}
+
+function originError(upstream: string | undefined, origin: string | URL | undefined): OriginNotAllowedError {
+  return new OriginNotAllowedError('the origin of the call is not one of its own', {
+    upstream,
+    cause: new Error(`${origin === undefined ? 'no origin' : new URL(origin).origin} is not among its origins`),
+  })
+}

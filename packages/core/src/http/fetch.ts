@@ -1,0 +1,66 @@
+import * as undici from 'undici'
+import type { CallContext } from '../context/call-context.ts'
+import { TokenwellError } from '../errors.ts'
+import type { TargetResolver } from './target.ts'
+
+/** WHATWG fetch as this Node.js has it. */
+export type Fetch = typeof globalThis.fetch
+
+/** What {@link createFetch} stands on. */
+export interface CreateFetchOptions {
+  readonly dispatcher: undici.Dispatcher
+  readonly targets: TargetResolver
+  /** The context of the call that is being made, if it has one. */
+  readonly current: () => CallContext | undefined
+}
+
+/**
+ * `fetch` for one upstream: a path is taken as below its base URL, an absolute URL must be of an allowed origin.
+ * Takes this Node's own `Request` and `FormData`, whose classes are not undici's. A failure to get a token rejects with
+ * the `TokenwellError` itself instead of `TypeError: fetch failed`.
+ */
+export function createFetch({ dispatcher, targets, current }: CreateFetchOptions): Fetch {
+  const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
+    const isRequest = typeof input === 'object' && !(input instanceof URL)
+    const { origin, path } = targets.resolve(isRequest ? input.url : input)
+    const own = { ...(isRequest ? fromRequest(input) : {}), ...definedIn(init) } as undici.RequestInit
+    const { body } = own as { body?: unknown }
+    const converted = body instanceof FormData ? { body: toUndiciFormData(body) } : {}
+    try {
+      return await undici.fetch(origin + path, { ...own, ...converted, dispatcher })
+    } catch (error) {
+      throw reasonOf(error, own.signal, current()?.signal)
+    }
+  }
+  // undici's Response has the same members as this Node's own, but its types are declared apart from them.
+  return fetch as unknown as Fetch
+}
+
+// WebIDL: a member that is undefined counts as not given.
+function definedIn(init: RequestInit | undefined): object {
+  return Object.fromEntries(Object.entries(init ?? {}).filter(([, value]) => value !== undefined))
+}
+
+// What undici would read from a Request of its own class.
+function fromRequest(request: Request): object {
+  const { method, headers, body, signal, redirect, credentials, cache, integrity, keepalive, referrerPolicy } = request
+  const fields = { method, headers: [...headers], signal, redirect, credentials, cache, integrity, keepalive, referrerPolicy }
+  return body === null ? fields : { ...fields, body, duplex: 'half' }
+}
+
+function toUndiciFormData(form: FormData): undici.FormData {
+  const copy = new undici.FormData()
+  for (const [name, value] of form) {
+    if (typeof value === 'string') copy.append(name, value)
+    else copy.append(name, value, value.name)
+  }
+  return copy
+}
+
+// undici wraps whatever ended the request in `TypeError: fetch failed`; what we threw, and what the caller aborted with,
+// are better told as they are.
+function reasonOf(error: unknown, own: AbortSignal | null | undefined, context: AbortSignal | undefined): unknown {
+  if (own?.aborted === true) return own.reason
+  const cause = error instanceof TypeError ? error.cause : undefined
+  return cause instanceof TokenwellError || (context?.aborted === true && cause === context.reason) ? cause : error
+}

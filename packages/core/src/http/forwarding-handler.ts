@@ -1,0 +1,54 @@
+import type { Dispatcher } from 'undici'
+
+type Handler = Dispatcher.DispatchHandler
+type Controller = Dispatcher.DispatchController
+type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]
+
+/**
+ * A handler that hands everything on. Each callback is spelled out: undici calls them as methods of this object, so a
+ * spread of another handler would call the wrong one.
+ */
+export class ForwardingHandler implements Required<Omit<Handler, 'onResponseStarted'>> {
+  protected readonly next: Handler
+
+  constructor(next: Handler) {
+    this.next = next
+  }
+
+  onRequestStart(controller: Controller, context: unknown): void {
+    this.next.onRequestStart?.(controller, context)
+  }
+
+  onRequestUpgrade(...event: Parameters<NonNullable<Handler['onRequestUpgrade']>>): void {
+    this.next.onRequestUpgrade?.(...event)
+  }
+
+  onResponseStart(controller: Controller, statusCode: number, headers: ResponseHeaders, statusMessage?: string): void {
+    this.next.onResponseStart?.(controller, statusCode, headers, statusMessage)
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    this.next.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+    this.next.onResponseEnd?.(controller, trailers)
+  }
+
+  onResponseError(controller: Controller, error: Error): void {
+    this.next.onResponseError?.(controller, error)
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.next.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.next.onRequestSent?.()
+  }
+}
+
+/** Ends a request that was never started: undici itself passes null for the controller of such a one. */
+export function fail(handler: Handler, error: Error): void {
+  handler.onResponseError?.(null as unknown as Controller, error)
+}

@@ -1,0 +1,38 @@
+import type { Dispatcher } from 'undici'
+
+type HeadersInput = Dispatcher.DispatchOptions['headers']
+
+/** Is this header among those of a call, in whichever of undici's forms they are? */
+export function hasHeader(headers: HeadersInput, name: string): boolean {
+  if (headers === null || headers === undefined) return false
+  if (Array.isArray(headers)) {
+    for (let index = 0; index < headers.length; index += 2) {
+      if (isNamed(headers[index], name)) return true
+    }
+    return false
+  }
+  if (isIterable(headers)) {
+    for (const [field] of headers) if (isNamed(field, name)) return true
+    return false
+  }
+  for (const field in headers) {
+    if (isNamed(field, name) && headers[field] !== undefined) return true
+  }
+  return false
+}
+
+/** A copy of the headers with one more. What the caller gave is not touched. */
+export function withHeader(headers: HeadersInput, name: string, value: string): HeadersInput {
+  if (headers === null || headers === undefined) return { [name]: value }
+  if (Array.isArray(headers)) return [...headers, name, value]
+  if (isIterable(headers)) return [...headers, [name, value]]
+  return { ...headers, [name]: value }
+}
+
+function isNamed(field: unknown, name: string): boolean {
+  return typeof field === 'string' && field.length === name.length && field.toLowerCase() === name
+}
+
+function isIterable(headers: object): headers is Iterable<[string, string | string[] | undefined]> {
+  return Symbol.iterator in headers
+}

@@ -1,0 +1,39 @@
+import { Agent, request, type Dispatcher } from 'undici'
+import { BodyTooLargeError, type HttpExchange } from '../oauth/http-exchange.ts'
+
+const maxBodyBytes = 1024 * 1024
+
+/** The way to the authorization server, and its end. */
+export interface ServerConnection {
+  readonly exchange: HttpExchange
+  close(): Promise<void>
+}
+
+/**
+ * Requests to the authorization server over undici: redirects are not followed, and a body is read up to 1 MiB.
+ * A dispatcher that was given is never closed.
+ */
+export function connectToServer(given: Dispatcher | undefined): ServerConnection {
+  const dispatcher = given ?? new Agent()
+  const exchange: HttpExchange = async ({ url, method, headers, body, signal }) => {
+    const response = await request(url, { dispatcher, method, headers, body: body ?? null, signal: signal ?? null })
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      size += chunk.byteLength
+      // Leaving the loop destroys the body, and with it the connection.
+      if (size > maxBodyBytes) throw new BodyTooLargeError(`the answer is longer than ${maxBodyBytes} bytes`)
+      chunks.push(chunk)
+    }
+    return { status: response.statusCode, headers: toHeaders(response.headers), body: Buffer.concat(chunks).toString() }
+  }
+  return { exchange, close: async () => (given === undefined ? dispatcher.destroy() : undefined) }
+}
+
+function toHeaders(fields: Dispatcher.ResponseData['headers']): Headers {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(fields)) {
+    for (const one of Array.isArray(value) ? value : [value ?? '']) headers.append(name, one)
+  }
+  return headers
+}

@@ -1,0 +1,99 @@
+import { OriginNotAllowedError, PathNotAllowedError } from '../errors.ts'
+
+/** Where a call goes, as undici wants it. */
+export interface Target {
+  readonly origin: string
+  /** Path and query. */
+  readonly path: string
+}
+
+/** Turns what a caller wrote into a target that is inside the upstream. */
+export interface TargetResolver {
+  readonly origins: ReadonlySet<string>
+  resolve(input: string | URL): Target
+}
+
+// Anything that needs a second look: encodings, backslashes, white space, fragments, dot segments, empty segments.
+const needsCare = /[%\\#\s]|\.\.|\/\/|^[A-Za-z][A-Za-z0-9+.-]*:/
+const absolute = /^[A-Za-z][A-Za-z0-9+.-]*:/
+const dotSegment = /(?:^|[/\\;])\.\.(?:$|[/\\;?#])/
+
+/**
+ * Paths are appended to `baseUrl` and stay below it; an absolute URL must be of one of the `origins`.
+ * `resolve` throws a `PathNotAllowedError` or an `OriginNotAllowedError`.
+ */
+export function createTargetResolver(
+  baseUrl: URL,
+  origins: readonly string[],
+  upstream: string | undefined,
+): TargetResolver {
+  const allowed = new Set(origins)
+  const base = baseUrl.pathname.replace(/\/+$/, '')
+  const origin = baseUrl.origin
+
+  function refusePath(reason: string): never {
+    throw new PathNotAllowedError('the path leaves its base URL', { upstream, cause: new Error(reason) })
+  }
+
+  function resolveAbsolute(text: string): Target {
+    if (!URL.canParse(text)) refusePath('the URL cannot be parsed')
+    const url = new URL(text)
+    if (!allowed.has(url.origin) || url.username !== '' || url.password !== '') {
+      throw new OriginNotAllowedError('the origin of the call is not one of its own', {
+        upstream,
+        cause: new Error(`${url.origin} is not among ${[...allowed].join(', ')}; add it to origins if it may get the token`),
+      })
+    }
+    return { origin: url.origin, path: url.pathname + url.search }
+  }
+
+  function resolveCarefully(text: string): Target {
+    const isAbsolute = absolute.test(text)
+    const path = text.split(/[?#]/, 1)[0] ?? ''
+    // A URL parser drops tabs and line ends, so that `.<tab>.` would turn into a dot segment behind our back.
+    if (/[\p{Cc}\\]/u.test(path) || text !== text.trim()) refusePath('a backslash, a control character or outer white space')
+    if (dotSegment.test(decodeRepeatedly(path))) refusePath('a dot segment, plain or encoded')
+    if (isAbsolute) return resolveAbsolute(text)
+    if (path.startsWith('//')) refusePath('a path that starts with two slashes names a host')
+    const url = new URL(origin + join(base, text))
+    if (url.origin !== origin || !isBelow(url.pathname, base)) refusePath('it is outside of the base URL')
+    return { origin, path: url.pathname + url.search }
+  }
+
+  return Object.freeze({
+    origins: allowed,
+    resolve(input: string | URL): Target {
+      if (typeof input === 'string') return needsCare.test(input) ? resolveCarefully(input) : { origin, path: join(base, input) }
+      if (input instanceof URL) return resolveAbsolute(input.href)
+      throw new TypeError('expected a path, or an absolute URL as a string or URL')
+    },
+  })
+}
+
+/** Is the origin of a dispatch one of these? As undici has it, it may be unset, a URL, or spelled in some other way. */
+export function isAmong(origins: ReadonlySet<string>, origin: string | URL | undefined): boolean {
+  if (typeof origin === 'string') return origins.has(origin) || (URL.canParse(origin) && origins.has(new URL(origin).origin))
+  return origin !== undefined && origins.has(origin.origin)
+}
+
+function join(base: string, path: string): string {
+  if (path === '') return base === '' ? '/' : base
+  const first = path.charCodeAt(0)
+  // '/' or '?'
+  if (first === 47) return base + path
+  if (first === 63) return `${base === '' ? '/' : base}${path}`
+  return `${base}/${path}`
+}
+
+function isBelow(pathname: string, base: string): boolean {
+  return base === '' || pathname === base || pathname.startsWith(`${base}/`)
+}
+
+// Servers and proxies differ in how often they decode, so what any number of rounds would reveal counts.
+function decodeRepeatedly(path: string): string {
+  let decoded = path
+  for (let round = 0; round < 5 && decoded.includes('%'); round++) {
+    decoded = decoded.replace(/%2e/gi, '.').replace(/%2f/gi, '/').replace(/%5c/gi, '\\').replace(/%25/g, '%')
+  }
+  return decoded
+}

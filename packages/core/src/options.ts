@@ -1,0 +1,212 @@
+import type { Dispatcher } from 'undici'
+import { checkHeaders } from './check-headers.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { clientCredentials } from './grants/client-credentials.ts'
+import type { ExtraParameters, Grant } from './grants/grant.ts'
+import type { ClientAuth } from './oauth/client-auth.ts'
+import type { OneOrMany } from './oauth/scope.ts'
+import type { RenewalOptions } from './source/lifetime.ts'
+import { memoryTokenCache } from './source/memory-token-cache.ts'
+import type { TokenCache } from './source/token-cache.ts'
+import type { TokenSource } from './source/token-source.ts'
+
+/** How this service gets its tokens: from which authorization server, as which client, for what. */
+export interface OAuthOptions {
+  /** The client identifier (RFC 6749 §2.2). */
+  readonly clientId: string
+  /** How the client authenticates: `clientSecretBasic(…)`, `clientSecretPost(…)`, `privateKeyJwt(…)` or your own. */
+  readonly clientAuth: ClientAuth
+  /** The authorization server's issuer identifier; its metadata is found by RFC 8414 and OpenID Connect Discovery, and
+   * must state exactly this issuer. Required unless `tokenEndpoint` is given. */
+  readonly issuer?: string | undefined
+  /** Where the metadata is, if not under the issuer. The issuer in the document must still equal `issuer`. */
+  readonly metadataUrl?: string | undefined
+  /** The token endpoint, instead of metadata: nothing is discovered. */
+  readonly tokenEndpoint?: string | undefined
+  /** Short for `grant: clientCredentials({ scope })`; not beside `grant`. */
+  readonly scope?: OneOrMany | undefined
+  /** Short for `grant: clientCredentials({ resource })` (RFC 8707); not beside `grant`. */
+  readonly resource?: OneOrMany | undefined
+  /** Short for `grant: clientCredentials({ audience })`; not beside `grant`. */
+  readonly audience?: OneOrMany | undefined
+  /** Further form parameters; protocol parameters are refused. Not beside `grant`. */
+  readonly parameters?: ExtraParameters | undefined
+  /** What is asked for. Default `clientCredentials()`. */
+  readonly grant?: Grant | undefined
+  /** Where tokens are kept. Default: in memory, the 1000 most recently used. */
+  readonly cache?: TokenCache | undefined
+  /** When a token is renewed. The defaults suit tokens that live from seconds to a day. */
+  readonly renewal?: RenewalOptions | undefined
+  /** One token request with everything that it needs, in milliseconds. Default 10 000. */
+  readonly timeoutMs?: number | undefined
+  /** undici dispatcher for the authorization server alone, such as a `ProxyAgent`. Never closed by this package. */
+  readonly dispatcher?: Dispatcher | undefined
+  /** Allows `http:` to the authorization server beyond loopback. Default false: secrets would travel in clear text. */
+  readonly allowInsecureRequests?: boolean | undefined
+  /** Default: the machine's clock. */
+  readonly clock?: Clock | undefined
+}
+
+/** A protected API and how to call it. */
+export interface UpstreamOptions {
+  /** Paths are appended to it: `/invoices` and `invoices` both become `…/v1/invoices`. */
+  readonly baseUrl: string | URL
+  /** Where the token comes from: options, or a source made by `createTokenSource` or by you. A source that was given is
+   * never closed by the upstream. */
+  readonly oauth: OAuthOptions | TokenSource
+  /** Told in error messages. Default: its name in `createUpstreams`, else none. */
+  readonly name?: string | undefined
+  /** Further origins that may get the token besides that of `baseUrl`. Default none. */
+  readonly origins?: readonly string[] | undefined
+  /** Sent with every call to an allowed origin, unless the call sets the same header. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** undici dispatcher for the calls, such as a `Pool`, `ProxyAgent` or `MockAgent`. Default: an `Agent` of its own. One
+   * that was given is never closed by this package. */
+  readonly dispatcher?: Dispatcher | undefined
+  /** Allows `http:` to the API beyond loopback. Default false: tokens would travel in clear text. */
+  readonly allowInsecureRequests?: boolean | undefined
+}
+
+/** {@link OAuthOptions} checked and with every default in place. */
+export interface ResolvedOAuthOptions {
+  readonly issuer: string | undefined
+  readonly metadataUrl: string | undefined
+  readonly tokenEndpoint: string | undefined
+  readonly clientId: string
+  readonly clientAuth: ClientAuth
+  readonly grant: Grant
+  readonly cache: TokenCache
+  readonly renewal: RenewalOptions
+  readonly timeoutMs: number
+  readonly dispatcher: Dispatcher | undefined
+  readonly allowInsecureRequests: boolean
+  readonly clock: Clock
+}
+
+/** {@link UpstreamOptions} checked and with every default in place; `oauth` is left to the token source. */
+export interface ResolvedUpstreamOptions {
+  readonly baseUrl: URL
+  readonly origins: readonly string[]
+  readonly headers: Readonly<Record<string, string>>
+  readonly dispatcher: Dispatcher | undefined
+}
+
+const oauthOptionNames = [
+  'clientId', 'clientAuth', 'issuer', 'metadataUrl', 'tokenEndpoint', 'scope', 'resource', 'audience', 'parameters', 'grant',
+  'cache', 'renewal', 'timeoutMs', 'dispatcher', 'allowInsecureRequests', 'clock',
+]
+const upstreamOptionNames = ['baseUrl', 'oauth', 'name', 'origins', 'headers', 'dispatcher', 'allowInsecureRequests']
+const renewalOptionNames = ['renewBeforeMs', 'jitter', 'slackMs', 'defaultLifetimeMs', 'maxLifetimeMs']
+
+/** Checks {@link OAuthOptions}. Throws a `TypeError` that names the option by its path and never tells its value. */
+export function resolveOAuthOptions(options: OAuthOptions, path: string): ResolvedOAuthOptions {
+  const at = (name: string) => (path === '' ? name : `${path}.${name}`)
+  checkObject(options, path === '' ? 'options' : path, oauthOptionNames)
+  const { issuer, metadataUrl, tokenEndpoint, clientId, clientAuth, grant, allowInsecureRequests = false } = options
+  for (const name of ['issuer', 'metadataUrl', 'tokenEndpoint'] as const) {
+    if (options[name] !== undefined) checkUrl(options[name], at(name), allowInsecureRequests)
+  }
+  check(issuer !== undefined || tokenEndpoint !== undefined, at('issuer'), 'this or tokenEndpoint must be given')
+  check(metadataUrl === undefined || tokenEndpoint === undefined, at('metadataUrl'), 'not beside tokenEndpoint')
+  check(metadataUrl === undefined || issuer !== undefined, at('issuer'), 'must be given with metadataUrl: the issuer that the metadata states')
+  check(isText(clientId), at('clientId'), 'expected a non-empty string')
+  check(typeof clientAuth === 'function', at('clientAuth'), 'expected a client authentication, such as clientSecretBasic(secret)')
+  check(clientAuth.needsIssuer !== true || issuer !== undefined, at('issuer'), 'must be given: the client assertion is addressed to it')
+  const { scope, resource, audience, parameters } = options
+  for (const name of ['scope', 'resource', 'audience', 'parameters'] as const) {
+    check(grant === undefined || options[name] === undefined, at(name), 'not beside grant; give it to the grant')
+  }
+  check(grant === undefined || typeof grant.parameters === 'function', at('grant'), 'expected a grant, such as clientCredentials()')
+  const { cache, clock, timeoutMs = 10_000, dispatcher } = options
+  checkMs(timeoutMs, at('timeoutMs'), 1)
+  checkMethods(cache, ['get', 'set', 'delete'], at('cache'))
+  checkMethods(clock, ['now', 'monotonic', 'setTimer'], at('clock'))
+  checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
+  return Object.freeze({
+    issuer, metadataUrl, tokenEndpoint, clientId, clientAuth, timeoutMs, dispatcher, allowInsecureRequests,
+    grant: grant ?? inPath(path, () => clientCredentials({ scope, resource, audience, parameters })),
+    cache: cache ?? memoryTokenCache(),
+    renewal: resolveRenewal(options.renewal, at('renewal')),
+    clock: clock ?? systemClock,
+  })
+}
+
+/** Checks {@link UpstreamOptions} but for `oauth`. Throws a `TypeError` that names the option by its path. */
+export function resolveUpstreamOptions(options: UpstreamOptions, path: string): ResolvedUpstreamOptions {
+  const at = (name: string) => (path === '' ? name : `${path}.${name}`)
+  checkObject(options, path === '' ? 'options' : path, upstreamOptionNames)
+  const { origins = [], headers = {}, dispatcher, allowInsecureRequests = false, name } = options
+  const baseUrl = checkUrl(options.baseUrl instanceof URL ? options.baseUrl.href : options.baseUrl, at('baseUrl'), allowInsecureRequests)
+  check(baseUrl.search === '' && baseUrl.hash === '', at('baseUrl'), 'expected no query and no fragment: paths are appended to it')
+  check(name === undefined || isText(name), at('name'), 'expected a non-empty string')
+  check(Array.isArray(origins), at('origins'), 'expected an array of origins')
+  const extra = origins.map((origin, index) => {
+    const url = checkUrl(origin, at(`origins[${index}]`), allowInsecureRequests)
+    check(url.pathname === '/' && url.search === '' && url.hash === '', at(`origins[${index}]`), 'expected scheme, host and port alone')
+    return url.origin
+  })
+  checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
+  check(options.oauth !== null && typeof options.oauth === 'object', at('oauth'), 'expected OAuth options or a token source')
+  return Object.freeze({ baseUrl, origins: [baseUrl.origin, ...extra], headers: checkHeaders(headers, at('headers')), dispatcher })
+}
+
+/** Is this host the machine itself? There, nobody else listens. */
+export function isLoopback(hostname: string): boolean {
+  return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
+}
+
+/** `https:`, or `http:` where that is allowed. */
+export function isSecureEnough(url: URL, allowInsecureRequests: boolean): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && (allowInsecureRequests || isLoopback(url.hostname)))
+}
+
+function resolveRenewal(renewal: RenewalOptions | undefined, path: string): RenewalOptions {
+  if (renewal === undefined) return Object.freeze({})
+  checkObject(renewal, path, renewalOptionNames)
+  for (const name of ['renewBeforeMs', 'slackMs', 'defaultLifetimeMs', 'maxLifetimeMs'] as const) {
+    if (renewal[name] !== undefined) checkMs(renewal[name], `${path}.${name}`, name.endsWith('LifetimeMs') ? 1 : 0)
+  }
+  const { jitter = 0 } = renewal
+  check(typeof jitter === 'number' && jitter >= 0 && jitter <= 1, `${path}.jitter`, 'expected a number from 0 to 1')
+  return Object.freeze({ ...renewal })
+}
+
+function checkUrl(value: unknown, path: string, allowInsecureRequests: boolean): URL {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  check(url !== undefined && /^https?:$/.test(url.protocol), path, 'expected an absolute https: URL')
+  check(url.username === '' && url.password === '', path, 'expected a URL without user name and password')
+  check(isSecureEnough(url, allowInsecureRequests), path, 'http: is refused but for loopback; use https:, or set allowInsecureRequests')
+  return url
+}
+
+function checkObject(value: unknown, path: string, names: readonly string[]): void {
+  check(typeof value === 'object' && value !== null, path, 'expected an object')
+  for (const name of Object.keys(value)) {
+    if (!names.includes(name)) throw new TypeError(`${path}.${name}: there is no such option; there are ${names.join(', ')}`)
+  }
+}
+
+function checkMethods(value: unknown, methods: readonly string[], path: string): void {
+  const missing = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] !== 'function'
+  check(value === undefined || !methods.some(missing), path, `expected an object with ${methods.join(', ')}`)
+}
+
+function checkMs(value: unknown, path: string, least: number): void {
+  check(typeof value === 'number' && Number.isFinite(value) && value >= least, path, `expected milliseconds, at least ${least}`)
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0
+}
+
+function inPath<T>(path: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw path === '' || !(error instanceof TypeError) ? error : new TypeError(`${path}.${error.message}`)
+  }
+}
+
+function check(condition: boolean, path: string, expected: string): asserts condition {
+  if (!condition) throw new TypeError(`${path}: ${expected}`)
+}

@@ -1,0 +1,34 @@
+import { BoundedMap } from './bounded-map.ts'
+import type { CachedToken, TokenCache } from './token-cache.ts'
+
+/** Options of {@link memoryTokenCache}. */
+export interface MemoryTokenCacheOptions {
+  /** How many tokens are kept; the least recently used goes first. Default 1000; at least 1. */
+  readonly maxEntries?: number
+}
+
+/** A {@link TokenCache} that answers at once. */
+export interface MemoryTokenCache extends TokenCache {
+  peek(key: string): CachedToken | undefined
+  get(key: string): CachedToken | undefined
+  set(key: string, entry: CachedToken): void
+  delete(key: string, generation: string): boolean
+}
+
+/**
+ * Tokens in this process's memory, and nowhere else. One cache may serve several token sources.
+ * Throws a `TypeError` unless `maxEntries` is a whole number of at least 1.
+ */
+export function memoryTokenCache({ maxEntries = 1000 }: MemoryTokenCacheOptions = {}): MemoryTokenCache {
+  if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
+    throw new TypeError('memoryTokenCache: maxEntries: expected a whole number of at least 1')
+  }
+  const entries = new BoundedMap<CachedToken>(maxEntries)
+  return Object.freeze({
+    peek: (key: string) => entries.get(key),
+    get: (key: string) => entries.get(key),
+    set: (key: string, entry: CachedToken) => entries.set(key, Object.freeze(entry)),
+    delete: (key: string, generation: string) =>
+      entries.peek(key)?.token.generation === generation && entries.delete(key),
+  })
+}

@@ -1,0 +1,122 @@
+import type { Dispatcher } from 'undici'
+import { mergeContexts, type CallContext } from './context/call-context.ts'
+import { tokenSourceFor } from './create-token-source.ts'
+import { UpstreamClosedError } from './errors.ts'
+import { connectUpstream, type Calls, type UpstreamConnection, type UpstreamRequest } from './http/connect-upstream.ts'
+import type { Fetch } from './http/fetch.ts'
+import { createTargetResolver } from './http/target.ts'
+import { resolveOAuthOptions, resolveUpstreamOptions, type OAuthOptions, type UpstreamOptions } from './options.ts'
+import type { TokenSource } from './source/token-source.ts'
+
+/** A protected API reached over HTTP with this service's own access token. */
+export interface Upstream {
+  /**
+   * WHATWG fetch; works unbound (`const { fetch } = upstream`). A path is taken as below the base URL; an absolute URL
+   * must be of an allowed origin. Rejects with a `TokenwellError` when no token can be had, before anything is sent.
+   */
+  readonly fetch: Fetch
+  /** undici's `request`: `{ statusCode, headers, body }`. The fastest way; works unbound. */
+  readonly request: UpstreamRequest
+  /** An undici dispatcher that attaches the token, for anything that takes one. */
+  readonly dispatcher: Dispatcher
+  /** Where its tokens come from. */
+  readonly tokens: TokenSource
+  /** The same upstream for one context: same tokens, same connections. What it sets wins over the context it is called in. */
+  with(context: CallContext): Upstream
+  /** Aborts what is under way and closes what this upstream opened. Later calls reject with an `UpstreamClosedError`. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Gives the context of the code that is running, where there is one. */
+export type AmbientContext = () => CallContext | undefined
+
+/**
+ * An upstream of its own. Opens no connection before the first call.
+ * Throws a `TypeError` that names the option by its path when one is wrong.
+ */
+export function createUpstream(options: UpstreamOptions): Upstream {
+  return upstreamFor(options, '', () => undefined)
+}
+
+/** The parts wired together; `path` leads to the options in error messages. */
+export function upstreamFor(options: UpstreamOptions, path: string, ambient: AmbientContext): Upstream {
+  const resolved = resolveUpstreamOptions(options, path)
+  const { name } = options
+  const given = isTokenSource(options.oauth) ? options.oauth : undefined
+  const oauthPath = path === '' ? 'oauth' : `${path}.oauth`
+  const source = given ?? tokenSourceFor(resolveOAuthOptions(options.oauth as OAuthOptions, oauthPath), name)
+  const closedError = () => new UpstreamClosedError('it was closed', { upstream: name })
+  let closing: Promise<void> | undefined
+  const end = async () => {
+    await Promise.all([connection.close(closedError()), given === undefined ? source.close() : undefined])
+  }
+  const close = () => (closing ??= end())
+  const connection = connectUpstream({
+    upstream: name,
+    source,
+    targets: createTargetResolver(resolved.baseUrl, resolved.origins, name),
+    headers: resolved.headers,
+    dispatcher: resolved.dispatcher,
+    closedError,
+    close,
+  })
+  return new ConnectedUpstream({ connection, source, close, ambient }, undefined)
+}
+
+interface Parts {
+  readonly connection: UpstreamConnection
+  readonly source: TokenSource
+  readonly ambient: AmbientContext
+  close(): Promise<void>
+}
+
+class ConnectedUpstream implements Upstream {
+  readonly #parts: Parts
+  readonly #context: CallContext | undefined
+  #made: Calls | undefined
+
+  constructor(parts: Parts, context: CallContext | undefined) {
+    this.#parts = parts
+    this.#context = context
+  }
+
+  get fetch(): Fetch {
+    return this.#calls.fetch
+  }
+
+  get request(): UpstreamRequest {
+    return this.#calls.request
+  }
+
+  get dispatcher(): Dispatcher {
+    return this.#calls.dispatcher
+  }
+
+  get tokens(): TokenSource {
+    return this.#parts.source
+  }
+
+  with(context: CallContext): Upstream {
+    return new ConnectedUpstream(this.#parts, mergeContexts(this.#context ?? this.#parts.ambient(), context))
+  }
+
+  close(): Promise<void> {
+    return this.#parts.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // Made on first use: most requests that could make an outbound call make none.
+  get #calls(): Calls {
+    const context = this.#context
+    return (this.#made ??= this.#parts.connection.callsFor(context === undefined ? this.#parts.ambient : () => context))
+  }
+}
+
+function isTokenSource(value: OAuthOptions | TokenSource): value is TokenSource {
+  const { get, peek } = (value ?? {}) as Partial<TokenSource>
+  return typeof get === 'function' && typeof peek === 'function'
+}

@@ -1,0 +1,107 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { mergeContexts, type CallContext } from './context/call-context.ts'
+import { contextFrom, type RequestContextOptions } from './context/incoming-context.ts'
+import type { UpstreamOptions } from './options.ts'
+import { upstreamFor, type Upstream } from './upstream.ts'
+
+/** Options that several upstreams share; what one sets itself wins. */
+export type UpstreamDefaults = Partial<Omit<UpstreamOptions, 'baseUrl' | 'oauth' | 'name'>>
+
+/** What a set of upstreams offers besides the upstreams themselves. */
+export interface UpstreamsMembers<Names extends string> {
+  /** The same upstreams for one context. */
+  with(context: CallContext): BoundUpstreams<Names>
+  /** Runs `fn`; every call that is made inside it, however deep, has this context. */
+  run<Result>(context: CallContext, fn: () => Result): Result
+  /** The context of one inbound request of node:http, for `with` and `run`. For adapters, and for servers without one. */
+  contextFrom(request: IncomingMessage, response: ServerResponse, options?: RequestContextOptions): CallContext
+  /** Gets a token for each upstream, so that the first call need not wait. Rejects if one could not be had. */
+  warmUp(): Promise<void>
+  /** Closes them all. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Upstreams by name, for one context. */
+export type BoundUpstreams<Names extends string = string> = { readonly [Name in Names]: Upstream }
+
+/** Upstreams by name, and what they have in common. */
+export type Upstreams<Names extends string = string> = BoundUpstreams<Names> & UpstreamsMembers<Names>
+
+/**
+ * Empty, for declaration merging: `declare module '@tokenwell/core' { interface Register { upstreams: typeof upstreams } }`
+ * types `req.upstreams` in every adapter.
+ */
+export interface Register {}
+
+/** The upstreams that the application registered by {@link Register}, else upstreams of any name. */
+export type RegisteredUpstreams = Register extends { readonly upstreams: infer Registered } ? Registered : Upstreams
+
+/** What a request has of them: the upstreams alone, bound to its context. */
+export type RequestUpstreams = RegisteredUpstreams extends Upstreams<infer Names> ? BoundUpstreams<Names> : never
+
+const memberNames = new Set(['with', 'run', 'contextFrom', 'warmUp', 'health', 'close', 'then', 'constructor', '__proto__'])
+
+/**
+ * Several upstreams under one roof. Throws a `TypeError` that names the option by its path, such as
+ * `billing.oauth.clientId`, when one is wrong, and for an upstream with the name of a member.
+ */
+export function createUpstreams<const Options extends Readonly<Record<string, UpstreamOptions>>>(
+  options: Options,
+  defaults: UpstreamDefaults = {},
+): Upstreams<keyof Options & string> {
+  type Names = keyof Options & string
+  if (typeof options !== 'object' || options === null) throw new TypeError('options: expected upstreams by name')
+  const storage = new AsyncLocalStorage<CallContext>()
+  const ambient = () => storage.getStore()
+  const byName = new Map<string, Upstream>()
+  for (const [name, own] of Object.entries(options)) {
+    if (memberNames.has(name)) throw new TypeError(`${name}: an upstream may not have the name of a member`)
+    byName.set(name, upstreamFor({ ...defaults, name, ...own }, name, ambient))
+  }
+  const bind = binder(byName)
+  const all = () => [...byName.values()]
+  const close = async () => {
+    await Promise.all(all().map((upstream) => upstream.close()))
+  }
+  const members: UpstreamsMembers<Names> = {
+    with: (context) => bind(mergeContexts(ambient(), context)) as BoundUpstreams<Names>,
+    run: (context, fn) => storage.run(mergeContexts(ambient(), context), fn),
+    contextFrom,
+    warmUp: async () => {
+      await Promise.all(all().map((upstream) => upstream.tokens.get()))
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+  return Object.freeze({ ...Object.fromEntries(byName), ...members }) as Upstreams<Names>
+}
+
+/** Makes records of upstreams bound to a context: an upstream is bound when it is first asked for. */
+function binder(byName: ReadonlyMap<string, Upstream>): (context: CallContext) => object {
+  class Bound {
+    readonly #context: CallContext
+    readonly #made = new Map<string, Upstream>()
+
+    constructor(context: CallContext) {
+      this.#context = context
+    }
+
+    static {
+      for (const [name, upstream] of byName) {
+        Object.defineProperty(this.prototype, name, {
+          enumerable: true,
+          get(this: Bound) {
+            const before = this.#made.get(name)
+            if (before !== undefined) return before
+            const bound = upstream.with(this.#context)
+            this.#made.set(name, bound)
+            return bound
+          },
+        })
+      }
+    }
+  }
+  return (context) => new Bound(context)
+}
