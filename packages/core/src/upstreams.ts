@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { mergeContexts, type CallContext } from './context/call-context.ts'
-import { contextFrom, type RequestContextOptions } from './context/incoming-context.ts'
+import { requestContext, type RequestContext, type RequestContextOptions } from './context/request-context.ts'
 import type { UpstreamOptions } from './options.ts'
 import { upstreamFor, type Upstream } from './upstream.ts'
 
@@ -10,12 +9,13 @@ export type UpstreamDefaults = Partial<Omit<UpstreamOptions, 'baseUrl' | 'oauth'
 
 /** What a set of upstreams offers besides the upstreams themselves. */
 export interface UpstreamsMembers<Names extends string> {
-  /** The same upstreams for one context. */
-  with(context: CallContext): BoundUpstreams<Names>
+  /** The same upstreams for one context; `more`, if given, goes on top of it. */
+  with(context: CallContext, more?: CallContext): BoundUpstreams<Names>
   /** Runs `fn`; every call that is made inside it, however deep, has this context. */
   run<Result>(context: CallContext, fn: () => Result): Result
-  /** The context of one inbound request of node:http, for `with` and `run`. For adapters, and for servers without one. */
-  contextFrom(request: IncomingMessage, response: ServerResponse, options?: RequestContextOptions): CallContext
+  /** How to make the context of an inbound request of node:http, for `with` and `run`: what the adapters use, and servers
+   * that have none. Throws a `TypeError` for a wrong option. */
+  requestContext(options?: RequestContextOptions): RequestContext
   /** Gets a token for each upstream, so that the first call need not wait. Rejects if one could not be had. */
   warmUp(): Promise<void>
   /** Closes them all. */
@@ -41,7 +41,7 @@ export type RegisteredUpstreams = Register extends { readonly upstreams: infer R
 /** What a request has of them: the upstreams alone, bound to its context. */
 export type RequestUpstreams = RegisteredUpstreams extends Upstreams<infer Names> ? BoundUpstreams<Names> : never
 
-const memberNames = new Set(['with', 'run', 'contextFrom', 'warmUp', 'health', 'close', 'then', 'constructor', '__proto__'])
+const memberNames = new Set(['with', 'run', 'requestContext', 'warmUp', 'health', 'close', 'then', 'constructor', '__proto__'])
 
 /**
  * Several upstreams under one roof. Throws a `TypeError` that names the option by its path, such as
@@ -66,9 +66,9 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
     await Promise.all(all().map((upstream) => upstream.close()))
   }
   const members: UpstreamsMembers<Names> = {
-    with: (context) => bind(mergeContexts(ambient(), context)) as BoundUpstreams<Names>,
+    with: (context, more = {}) => bind(mergeContexts(mergeContexts(ambient(), context), more)) as BoundUpstreams<Names>,
     run: (context, fn) => storage.run(mergeContexts(ambient(), context), fn),
-    contextFrom,
+    requestContext,
     warmUp: async () => {
       await Promise.all(all().map((upstream) => upstream.tokens.get()))
     },

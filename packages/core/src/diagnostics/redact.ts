@@ -30,18 +30,21 @@ export function redactText(text: string, secrets: Iterable<string> = []): string
   return clean.length > maxLength ? `${clean.slice(0, maxLength)}…` : clean
 }
 
-/** Every form in which a token request carries a credential, so that an answer which repeats one can be cleaned. */
+/** Everything that a token request proves itself with, as sent and in the encodings in which an answer may repeat it. */
 export function secretsOf(body: URLSearchParams, authorization: string | null | undefined): string[] {
   const secrets = secretParameters.flatMap((name) => body.getAll(name))
-  const encoded = authorization?.split(' ')[1]
-  if (encoded !== undefined) {
-    secrets.push(encoded)
-    const decoded = Buffer.from(encoded, 'base64').toString()
+  const credentials = authorization?.split(' ')[1]
+  if (credentials !== undefined) {
+    const decoded = Buffer.from(credentials, 'base64').toString()
     const password = decoded.slice(decoded.indexOf(':') + 1)
-    secrets.push(password, decodedOrSame(password))
+    secrets.push(credentials, password, decodedOrSame(password))
   }
+  const forms = secrets.flatMap((secret) => {
+    const form = new URLSearchParams({ v: secret }).toString().slice(2)
+    return [secret, form, decodedOrSame(form), encodeURIComponent(secret.toWellFormed())]
+  })
   // The longest first: a secret may be part of another one.
-  return secrets.filter((secret) => secret.length > 0).toSorted((a, b) => b.length - a.length)
+  return [...new Set(forms)].filter((secret) => secret.length > 0).toSorted((a, b) => b.length - a.length)
 }
 
 function decodedOrSame(text: string): string {

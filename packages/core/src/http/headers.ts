@@ -25,7 +25,8 @@ export function hasHeader(headers: HeadersInput, name: string): boolean {
 export function withHeader(headers: HeadersInput, name: string, value: string): HeadersInput {
   if (headers === null || headers === undefined) return { [name]: value }
   if (Array.isArray(headers)) return [...headers, name, value]
-  if (isIterable(headers)) return [...headers, [name, value]]
+  // An array of pairs would be read as names and values in turn, so that is what it becomes.
+  if (isIterable(headers)) return [...[...headers].flat(), name, value] as string[]
   return { ...headers, [name]: value }
 }
 

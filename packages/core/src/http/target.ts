@@ -13,8 +13,9 @@ export interface TargetResolver {
   resolve(input: string | URL): Target
 }
 
-// Anything that needs a second look: encodings, backslashes, white space, fragments, dot segments, empty segments.
-const needsCare = /[%\\#\s]|\.\.|\/\/|^[A-Za-z][A-Za-z0-9+.-]*:/
+// Anything that needs a second look: encodings, backslashes, fragments, what is not visible ASCII, dot segments, empty
+// segments, schemes.
+const needsCare = /[%\\#]|[^!-~]|\.\.|\/\/|^[A-Za-z][A-Za-z0-9+.-]*:/
 const absolute = /^[A-Za-z][A-Za-z0-9+.-]*:/
 const dotSegment = /(?:^|[/\\;])\.\.(?:$|[/\\;?#])/
 

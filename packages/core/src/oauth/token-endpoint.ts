@@ -3,6 +3,7 @@ import { redactedCause, redactText, secretsOf } from '../diagnostics/redact.ts'
 import { TokenEndpointUnreachableError, TokenRequestError, TokenResponseError } from '../errors.ts'
 import type { ClientAuth } from './client-auth.ts'
 import type { HttpExchange, HttpExchangeResponse } from './http-exchange.ts'
+import { retryAtOf } from './retry-after.ts'
 import { asFetch, type ServerMetadata } from './server-metadata.ts'
 
 /** One token request (RFC 6749 §3.2): who asks whom for what. */
@@ -13,6 +14,8 @@ export interface TokenEndpointRequest {
   readonly grantType: string
   readonly parameters: readonly (readonly [name: string, value: string])[]
   readonly signal: AbortSignal
+  /** The wall clock. */
+  now(): number
 }
 
 /** What a good answer says. Lifetimes are as the server sent them, unchecked. */
@@ -61,7 +64,7 @@ export async function requestToken(request: TokenEndpointRequest, exchange: Http
     })
   }
   if (answer === undefined || secrets === undefined) throw new TypeError('oauth4webapi made no request')
-  if (answer.status < 200 || answer.status > 299) throw errorAnswer(answer, secrets)
+  if (answer.status < 200 || answer.status > 299) throw errorAnswer(answer, secrets, request.now())
   return successAnswer(answer, server, client, secrets)
 }
 
@@ -92,7 +95,7 @@ async function successAnswer(
 }
 
 // Servers answer errors with all sorts of statuses and types, so the body decides first and the status second.
-function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[]): TokenRequestError {
+function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[], now: number): TokenRequestError {
   const redirected = answer.status >= 300 && answer.status < 400
   const { error, error_description: description, error_uri: uri, ...rest } = parseJsonObject(answer) ?? {}
   const clean = (value: unknown) => (typeof value === 'string' ? redactText(value, secrets) : undefined)
@@ -108,6 +111,9 @@ function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[]): 
     errorDescription: clean(description),
     errorUri: clean(uri),
     status: answer.status,
+    // Without an OAuth error, the server itself is in trouble: our caller may try again.
+    statusCode: code === undefined && (answer.status >= 500 || answer.status === 429) ? 503 : undefined,
+    retryAt: retryAtOf(answer.headers, now),
     parameters: Object.fromEntries(parameters) as Record<string, string>,
     cause: new Error(cause),
   })

@@ -4,7 +4,7 @@ import type { TokenParameters } from '../grants/grant.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import { nextRenewalAge } from './backoff.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { closedError, Flights, waitFor, type Flight } from './coalescing.ts'
+import { closedError, Flights, type Flight } from './coalescing.ts'
 import { ageMs, stateAt } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
@@ -73,14 +73,14 @@ export class CachingSource implements TokenSource {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     try {
       const plan = this.#options.planOf(context)
-      if (forceRenewal) return waitFor(this.#forcedFlight(plan).promise, signal)
+      if (forceRenewal) return this.#flights.wait(this.#forcedFlight(plan), signal)
       const entry = this.#memory.get(plan.key)
       const state = entry === undefined ? 'expired' : this.#stateOf(entry)
       if (entry !== undefined && state !== 'expired') {
         if (state === 'stale') this.#renewInBackground(plan, entry)
         return Promise.resolve(entry.token)
       }
-      return waitFor((this.#flights.get(plan.key) ?? this.#startFlight(plan, false)).promise, signal)
+      return this.#flights.wait(this.#flights.get(plan.key) ?? this.#startFlight(plan, false), signal)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -137,10 +137,18 @@ export class CachingSource implements TokenSource {
       const known = forced ? undefined : await this.#fromShared(plan.key)
       const issued = known ?? (await this.#options.issue(plan, signal))
       // A flight that was detached answers those who wait for it and leaves no trace.
-      if (this.#flights.get(plan.key) === flight) this.#keep(plan.key, issued, known === undefined)
+      if (this.#flights.get(plan.key) === flight && (forced || !this.#isOutlived(plan.key, issued.token))) {
+        this.#keep(plan.key, issued, known === undefined)
+      }
       return issued.token
     })
     return flight
+  }
+
+  /** Is the token at hand good for longer than this one? */
+  #isOutlived(key: string, token: AccessToken): boolean {
+    const held = this.#memory.peek(key)
+    return held !== undefined && this.#stateOf(held) !== 'expired' && held.token.expiresAt >= token.expiresAt
   }
 
   #keep(key: string, { token, lifetime }: IssuedToken, isNew: boolean): void {

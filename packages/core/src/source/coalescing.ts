@@ -73,6 +73,24 @@ export class Flights<Result> {
     return flight
   }
 
+  /**
+   * One caller's wait for a flight: `signal` ends the wait, not the work. A failure is this caller's own error object and
+   * names the upstream.
+   */
+  wait(flight: Flight<Result>, signal: AbortSignal | undefined): Promise<Result> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    const { upstream } = this.#options
+    const own = flight.promise.catch((error: unknown) => {
+      throw error instanceof TokenwellError ? error.reissue({ upstream }) : error
+    })
+    if (signal === undefined) return own
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal.reason)
+      signal.addEventListener('abort', onAbort, { once: true })
+      own.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    })
+  }
+
   /** Ends all work; every waiter is told that the source was closed. */
   close(): void {
     this.#closed = true
@@ -80,24 +98,6 @@ export class Flights<Result> {
     for (const controller of this.#controllers) controller.abort(reason)
     this.#flights.clear()
   }
-}
-
-/** One caller's wait for shared work: `signal` ends the wait, not the work. A failure is the caller's own error object. */
-export function waitFor<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return promise.catch(rethrowOwn)
-  if (signal.aborted) return Promise.reject(signal.reason)
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise
-      .catch(rethrowOwn)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort))
-  })
-}
-
-function rethrowOwn(error: unknown): never {
-  throw error instanceof TokenwellError ? error.reissue() : error
 }
 
 /** The error of a closed source. */

@@ -34,7 +34,8 @@ export function createEndpointSource(options: EndpointSourceOptions) {
       return options.exchange(message)
     }
     const parameters = formParameters(plan.parameters)
-    const answer = await requestToken({ server, clientId, clientAuth, grantType, parameters, signal }, exchange)
+    const request = { server, clientId, clientAuth, grantType, parameters, signal, now: clock.now }
+    const answer = await requestToken(request, exchange)
     // RFC 6749 §7.1: a client must not use a token whose type it does not understand, and no proof key was offered.
     if (answer.tokenType.toLowerCase() !== 'bearer') {
       throw new TokenResponseError("the authorization server's answer holds no usable access token", {

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { ServerMetadata } from '../oauth/server-metadata.ts'
-import { Flights, waitFor } from './coalescing.ts'
+import { Flights, type Flight } from './coalescing.ts'
 
 /** What a metadata source stands on. */
 export interface MetadataSourceOptions {
@@ -31,10 +31,10 @@ export class MetadataSource {
 
   async get(signal: AbortSignal): Promise<ServerMetadata> {
     const known = this.#known
-    if (known === undefined) return waitFor(this.#fetch(), signal)
+    if (known === undefined) return this.#flights.wait(this.#fetch(), signal)
     if (this.#options.clock.monotonic() >= this.#dueAt) {
       this.#dueAt = this.#options.clock.monotonic() + retryAfterMs
-      this.#fetch().catch(() => {})
+      this.#fetch()
     }
     return known
   }
@@ -43,14 +43,14 @@ export class MetadataSource {
     this.#flights.close()
   }
 
-  #fetch(): Promise<ServerMetadata> {
+  #fetch(): Flight<ServerMetadata> {
     const current = this.#flights.get(theOne)
-    if (current !== undefined) return current.promise
+    if (current !== undefined) return current
     return this.#flights.start(theOne, false, async (signal) => {
       const metadata = await this.#options.fetch(signal)
       this.#known = metadata
       this.#dueAt = this.#options.clock.monotonic() + maxAgeMs
       return metadata
-    }).promise
+    })
   }
 }

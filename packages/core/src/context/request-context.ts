@@ -16,44 +16,44 @@ export const defaultPropagate: readonly string[] = Object.freeze(['traceparent',
 const neverPropagated =
   /^(?:authorization|proxy-authorization|cookie|set-cookie|dpop|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length)$/i
 
-/** Checks {@link RequestContextOptions}. Throws a `TypeError` that names the option, and the header, that is refused. */
-export function checkRequestContextOptions({ propagate = [], abortOnDisconnect = 'never' }: RequestContextOptions): void {
+/** Gives the context of one inbound request of node:http. */
+export type RequestContext = (request: IncomingMessage, response: ServerResponse) => CallContext
+
+/**
+ * How to make the context of calls that serve an inbound request: the headers that go on, and a signal that aborts when
+ * the caller hangs up before it got its answer. The inbound Authorization and Cookie are never taken.
+ * Throws a `TypeError` that names the option, and the header, that is refused.
+ */
+export function requestContext(options: RequestContextOptions = {}): RequestContext {
+  const { propagate = defaultPropagate, abortOnDisconnect = 'safe-methods' } = options
   if (!Array.isArray(propagate) || propagate.some((name) => typeof name !== 'string')) {
     throw new TypeError('propagate: expected an array of header names')
   }
-  const refused = propagate.find((name) => neverPropagated.test(name))
+  const names = propagate.map((name: string) => name.toLowerCase())
+  const refused = names.find((name) => neverPropagated.test(name))
   if (refused !== undefined) throw new TypeError(`propagate: ${refused} is never passed on to an upstream`)
   if (!['safe-methods', 'always', 'never'].includes(abortOnDisconnect)) {
     throw new TypeError("abortOnDisconnect: expected 'safe-methods', 'always' or 'never'")
   }
-}
-
-/**
- * The context of calls made while serving one inbound request of node:http: the headers that go on, and a signal that
- * aborts when the caller hangs up before it got its answer. The inbound Authorization and Cookie are never taken.
- */
-export function contextFrom(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { propagate = defaultPropagate, abortOnDisconnect = 'safe-methods' }: RequestContextOptions = {},
-): CallContext {
-  const headers: Record<string, string> = {}
-  for (const name of propagate) {
-    const value = request.headers[name.toLowerCase()]
-    if (typeof value === 'string' && !neverPropagated.test(name)) headers[name.toLowerCase()] = value
+  return (request, response) => {
+    const headers: Record<string, string> = {}
+    for (const name of names) {
+      const value = request.headers[name]
+      // A header that came several times as a list was not meant to: which one to pass on is not ours to guess.
+      if (typeof value === 'string') headers[name] = value
+    }
+    if (abortOnDisconnect === 'never') return { headers }
+    const signalAborts = abortOnDisconnect === 'always' ? 'all' : abortOnDisconnect
+    return { headers, signal: disconnectSignal(response), signalAborts }
   }
-  if (abortOnDisconnect === 'never') return { headers }
-  const signalAborts = abortOnDisconnect === 'always' ? 'all' : abortOnDisconnect
-  return { headers, signal: disconnectSignal(response), signalAborts }
 }
 
 function disconnectSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  const abort = () => controller.abort(new DOMException('The inbound caller hung up', 'AbortError'))
   const onClose = () => {
-    if (!response.writableFinished) abort()
+    if (!response.writableFinished) controller.abort(new DOMException('The inbound caller hung up', 'AbortError'))
   }
-  if (response.destroyed && !response.writableFinished) abort()
+  if (response.destroyed) onClose()
   else response.once('close', onClose)
   return controller.signal
 }

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import * as core from '../src/index.ts'
+
+describe('error classes', () => {
+  it.each<[keyof typeof core, string, number]>([
+    ['TokenRequestError', 'ERR_TOKENWELL_TOKEN_REQUEST', 502],
+    ['TokenResponseError', 'ERR_TOKENWELL_TOKEN_RESPONSE', 502],
+    ['TokenEndpointUnreachableError', 'ERR_TOKENWELL_TOKEN_ENDPOINT_UNREACHABLE', 503],
+    ['ServerMetadataError', 'ERR_TOKENWELL_SERVER_METADATA', 502],
+    ['OriginNotAllowedError', 'ERR_TOKENWELL_ORIGIN', 500],
+    ['PathNotAllowedError', 'ERR_TOKENWELL_PATH', 400],
+    ['OverloadError', 'ERR_TOKENWELL_OVERLOAD', 503],
+    ['UpstreamClosedError', 'ERR_TOKENWELL_CLOSED', 503],
+  ])('%s has the code %s and the status %i', (name, code, statusCode) => {
+    const Class = core[name] as new (problem: string, details: object) => core.TokenwellError
+    const cause = new Error('why')
+    const error = new Class('it failed', { upstream: 'billing', cause })
+    expect(error).toBeInstanceOf(core.TokenwellError)
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({ name, code, statusCode, cause, upstream: 'billing', message: 'Upstream "billing": it failed' })
+    expect(error.stack).toMatch(new RegExp(`^${name}: Upstream "billing": it failed\\n`))
+    expect(new Class('it failed', {})).toMatchObject({ message: 'it failed', upstream: undefined })
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ name, code, statusCode })
+  })
+
+  it('are made anew for each caller with everything they say', () => {
+    const error = new core.TokenRequestError('no', { error: 'invalid_client', status: 401, parameters: { ecid: 'e' }, cause: new Error('c') })
+    const copy = error.reissue({ upstream: 'billing' })
+    expect(copy).not.toBe(error)
+    expect(copy).toBeInstanceOf(core.TokenRequestError)
+    expect(copy).toMatchObject({ message: 'Upstream "billing": no', error: 'invalid_client', status: 401, parameters: { ecid: 'e' }, cause: error.cause })
+  })
+
+  // regressions J68
+  it('are known across copies of this package by TokenwellError', async () => {
+    const url = new URL('../src/errors.ts?another-copy', import.meta.url).href
+    const other = (await import(/* @vite-ignore */ url)) as typeof core
+    expect(other.TokenwellError).not.toBe(core.TokenwellError)
+    expect(new other.OverloadError('x', {})).toBeInstanceOf(core.TokenwellError)
+    expect(new other.OverloadError('x', {})).not.toBeInstanceOf(core.UpstreamClosedError)
+    expect(new Error('x')).not.toBeInstanceOf(core.TokenwellError)
+  })
+})
