@@ -2,17 +2,11 @@
  * Packs every public package and looks at the tarball as its users get it: publint, arethetypeswrong, and what must and
  * must not be inside. Prints one line for each package and fails with the reasons. Packages must have been built.
  */
-import { execFile, type ExecFileException } from 'node:child_process'
-import { glob, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { publicPackages, root, run, runPnpm } from './workspace.ts'
 
-interface Result {
-  readonly ok: boolean
-  readonly output: string
-}
-
-const root = join(import.meta.dirname, '..')
 const required = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
 const forbidden: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a test file', /(^|\/)(tests?|__tests__)\/|\.(test|spec|test-d)\.[cm]?[jt]sx?(\.map)?$/],
@@ -29,25 +23,6 @@ export function contentProblems(files: readonly string[], manifest: string): str
     problems.push(`package.json still says ${range}, which means nothing outside this repository`)
   }
   return problems
-}
-
-function run(file: string, args: readonly string[], cwd: string): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    // A failing tool is an answer; one that cannot be started is an error.
-    const done = (error: ExecFileException | null, stdout: string, stderr: string) => {
-      if (error !== null && typeof error.code !== 'number') reject(error)
-      else resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() })
-    }
-    execFile(file, args, { cwd, env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' } }, done)
-  })
-}
-
-// The pnpm that started us, so that nothing is fetched; it may be a script or a program of its own.
-function runPnpm(args: readonly string[], cwd: string): Promise<Result> {
-  const started = process.env['npm_execpath']
-  if (started === undefined || !/pnpm/.test(started)) return run('npx', ['--yes', 'pnpm@12.21.0', ...args], cwd)
-  if (/\.[cm]?js$/.test(started)) return run(process.execPath, [started, ...args], cwd)
-  return run(started, args, cwd)
 }
 
 async function checkPackage(folder: string, work: string): Promise<string[]> {
@@ -67,15 +42,6 @@ async function checkPackage(folder: string, work: string): Promise<string[]> {
   const attw = await run(join(bin, 'attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-emoji'], root)
   if (!attw.ok) problems.push(`arethetypeswrong:\n${attw.output}`)
   return problems
-}
-
-async function publicPackages(): Promise<{ name: string; folder: string }[]> {
-  const found: { name: string; folder: string }[] = []
-  for await (const path of glob('packages/*/package.json', { cwd: root })) {
-    const manifest = JSON.parse(await readFile(join(root, path), 'utf8')) as { name: string; private?: boolean }
-    if (manifest.private !== true) found.push({ name: manifest.name, folder: join(root, dirname(path)) })
-  }
-  return found.toSorted((one, other) => one.name.localeCompare(other.name))
 }
 
 if (import.meta.main) {

@@ -8,7 +8,10 @@ const valueSyntax = /^[\t\x20-\x7e\x80-\xff]*$/
  * Headers to send with calls, as a frozen copy with names in lower case.
  * Throws a `TypeError` that names the header, never its value, for one that may not be set or that HTTP does not allow.
  */
-export function checkHeaders(headers: Readonly<Record<string, string>>, path: string): Readonly<Record<string, string>> {
+export function checkHeaders(
+  headers: Readonly<Record<string, string>>,
+  path: string,
+): Readonly<Record<string, string>> {
   if (typeof headers !== 'object' || headers === null) throw new TypeError(`${path}: expected an object of strings`)
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {

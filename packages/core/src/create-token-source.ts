@@ -30,7 +30,8 @@ export function tokenSourceFor(options: ResolvedOAuthOptions, upstream: string |
     clock,
     timeoutMs,
     upstream,
-    fetch: (signal) => knownMetadata(options) ?? fetchServerMetadata(locationOf(options), connection.exchange, checkEndpoint, signal),
+    fetch: (signal) =>
+      knownMetadata(options) ?? fetchServerMetadata(locationOf(options), connection.exchange, checkEndpoint, signal),
   })
   const issue = createEndpointSource({
     clientId,

@@ -1,5 +1,13 @@
 export { createUpstreams } from './upstreams.ts'
-export type { BoundUpstreams, Register, RegisteredUpstreams, RequestUpstreams, UpstreamDefaults, Upstreams, UpstreamsMembers } from './upstreams.ts'
+export type {
+  BoundUpstreams,
+  Register,
+  RegisteredUpstreams,
+  RequestUpstreams,
+  UpstreamDefaults,
+  Upstreams,
+  UpstreamsMembers,
+} from './upstreams.ts'
 export { createUpstream } from './upstream.ts'
 export type { Upstream } from './upstream.ts'
 export { createTokenSource } from './create-token-source.ts'

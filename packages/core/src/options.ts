@@ -92,8 +92,22 @@ export interface ResolvedUpstreamOptions {
 }
 
 const oauthOptionNames = [
-  'clientId', 'clientAuth', 'issuer', 'metadataUrl', 'tokenEndpoint', 'scope', 'resource', 'audience', 'parameters', 'grant',
-  'cache', 'renewal', 'timeoutMs', 'dispatcher', 'allowInsecureRequests', 'clock',
+  'clientId',
+  'clientAuth',
+  'issuer',
+  'metadataUrl',
+  'tokenEndpoint',
+  'scope',
+  'resource',
+  'audience',
+  'parameters',
+  'grant',
+  'cache',
+  'renewal',
+  'timeoutMs',
+  'dispatcher',
+  'allowInsecureRequests',
+  'clock',
 ]
 const upstreamOptionNames = ['baseUrl', 'oauth', 'name', 'origins', 'headers', 'dispatcher', 'allowInsecureRequests']
 const renewalOptionNames = ['renewBeforeMs', 'jitter', 'slackMs', 'defaultLifetimeMs', 'maxLifetimeMs']
@@ -108,22 +122,45 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
   }
   check(issuer !== undefined || tokenEndpoint !== undefined, at('issuer'), 'this or tokenEndpoint must be given')
   check(metadataUrl === undefined || tokenEndpoint === undefined, at('metadataUrl'), 'not beside tokenEndpoint')
-  check(metadataUrl === undefined || issuer !== undefined, at('issuer'), 'must be given with metadataUrl: the issuer that the metadata states')
+  check(
+    metadataUrl === undefined || issuer !== undefined,
+    at('issuer'),
+    'must be given with metadataUrl: the issuer that the metadata states',
+  )
   check(isText(clientId), at('clientId'), 'expected a non-empty string')
-  check(typeof clientAuth === 'function', at('clientAuth'), 'expected a client authentication, such as clientSecretBasic(secret)')
-  check(clientAuth.needsIssuer !== true || issuer !== undefined, at('issuer'), 'must be given: the client assertion is addressed to it')
+  check(
+    typeof clientAuth === 'function',
+    at('clientAuth'),
+    'expected a client authentication, such as clientSecretBasic(secret)',
+  )
+  check(
+    clientAuth.needsIssuer !== true || issuer !== undefined,
+    at('issuer'),
+    'must be given: the client assertion is addressed to it',
+  )
   const { scope, resource, audience, parameters } = options
   for (const name of ['scope', 'resource', 'audience', 'parameters'] as const) {
     check(grant === undefined || options[name] === undefined, at(name), 'not beside grant; give it to the grant')
   }
-  check(grant === undefined || typeof grant.parameters === 'function', at('grant'), 'expected a grant, such as clientCredentials()')
+  check(
+    grant === undefined || typeof grant.parameters === 'function',
+    at('grant'),
+    'expected a grant, such as clientCredentials()',
+  )
   const { cache, clock, timeoutMs = 10_000, dispatcher } = options
   checkMs(timeoutMs, at('timeoutMs'), 1)
   checkMethods(cache, ['get', 'set', 'delete'], at('cache'))
   checkMethods(clock, ['now', 'monotonic', 'setTimer'], at('clock'))
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
   return Object.freeze({
-    issuer, metadataUrl, tokenEndpoint, clientId, clientAuth, timeoutMs, dispatcher, allowInsecureRequests,
+    issuer,
+    metadataUrl,
+    tokenEndpoint,
+    clientId,
+    clientAuth,
+    timeoutMs,
+    dispatcher,
+    allowInsecureRequests,
     grant: grant ?? inPath(path, () => clientCredentials({ scope, resource, audience, parameters })),
     cache: cache ?? memoryTokenCache(),
     renewal: resolveRenewal(options.renewal, at('renewal')),
@@ -136,22 +173,43 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
   const at = (name: string) => (path === '' ? name : `${path}.${name}`)
   checkObject(options, path === '' ? 'options' : path, upstreamOptionNames)
   const { origins = [], headers = {}, dispatcher, allowInsecureRequests = false, name } = options
-  const baseUrl = checkUrl(options.baseUrl instanceof URL ? options.baseUrl.href : options.baseUrl, at('baseUrl'), allowInsecureRequests)
-  check(baseUrl.search === '' && baseUrl.hash === '', at('baseUrl'), 'expected no query and no fragment: paths are appended to it')
+  const baseUrl = checkUrl(
+    options.baseUrl instanceof URL ? options.baseUrl.href : options.baseUrl,
+    at('baseUrl'),
+    allowInsecureRequests,
+  )
+  check(
+    baseUrl.search === '' && baseUrl.hash === '',
+    at('baseUrl'),
+    'expected no query and no fragment: paths are appended to it',
+  )
   check(name === undefined || isText(name), at('name'), 'expected a non-empty string')
   check(Array.isArray(origins), at('origins'), 'expected an array of origins')
   const extra = origins.map((origin, index) => {
     const url = checkUrl(origin, at(`origins[${index}]`), allowInsecureRequests)
-    check(url.pathname === '/' && url.search === '' && url.hash === '', at(`origins[${index}]`), 'expected scheme, host and port alone')
+    check(
+      url.pathname === '/' && url.search === '' && url.hash === '',
+      at(`origins[${index}]`),
+      'expected scheme, host and port alone',
+    )
     return url.origin
   })
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
-  check(options.oauth !== null && typeof options.oauth === 'object', at('oauth'), 'expected OAuth options or a token source')
-  return Object.freeze({ baseUrl, origins: [baseUrl.origin, ...extra], headers: checkHeaders(headers, at('headers')), dispatcher })
+  check(
+    options.oauth !== null && typeof options.oauth === 'object',
+    at('oauth'),
+    'expected OAuth options or a token source',
+  )
+  return Object.freeze({
+    baseUrl,
+    origins: [baseUrl.origin, ...extra],
+    headers: checkHeaders(headers, at('headers')),
+    dispatcher,
+  })
 }
 
-/** Is this host the machine itself? There, nobody else listens. */
-export function isLoopback(hostname: string): boolean {
+// RFC 8252 §8.3 and RFC 6761 §6.3: the machine itself, where nobody else listens.
+function isLoopback(hostname: string): boolean {
   return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
 }
 
@@ -175,14 +233,19 @@ function checkUrl(value: unknown, path: string, allowInsecureRequests: boolean):
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
   check(url !== undefined && /^https?:$/.test(url.protocol), path, 'expected an absolute https: URL')
   check(url.username === '' && url.password === '', path, 'expected a URL without user name and password')
-  check(isSecureEnough(url, allowInsecureRequests), path, 'http: is refused but for loopback; use https:, or set allowInsecureRequests')
+  check(
+    isSecureEnough(url, allowInsecureRequests),
+    path,
+    'http: is refused but for loopback; use https:, or set allowInsecureRequests',
+  )
   return url
 }
 
 function checkObject(value: unknown, path: string, names: readonly string[]): void {
   check(typeof value === 'object' && value !== null, path, 'expected an object')
   for (const name of Object.keys(value)) {
-    if (!names.includes(name)) throw new TypeError(`${path}.${name}: there is no such option; there are ${names.join(', ')}`)
+    if (!names.includes(name))
+      throw new TypeError(`${path}.${name}: there is no such option; there are ${names.join(', ')}`)
   }
 }
 
@@ -192,7 +255,11 @@ function checkMethods(value: unknown, methods: readonly string[], path: string):
 }
 
 function checkMs(value: unknown, path: string, least: number): void {
-  check(typeof value === 'number' && Number.isFinite(value) && value >= least, path, `expected milliseconds, at least ${least}`)
+  check(
+    typeof value === 'number' && Number.isFinite(value) && value >= least,
+    path,
+    `expected milliseconds, at least ${least}`,
+  )
 }
 
 function isText(value: unknown): boolean {

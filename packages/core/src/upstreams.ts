@@ -41,7 +41,17 @@ export type RegisteredUpstreams = Register extends { readonly upstreams: infer R
 /** What a request has of them: the upstreams alone, bound to its context. */
 export type RequestUpstreams = RegisteredUpstreams extends Upstreams<infer Names> ? BoundUpstreams<Names> : never
 
-const memberNames = new Set(['with', 'run', 'requestContext', 'warmUp', 'health', 'close', 'then', 'constructor', '__proto__'])
+const memberNames = new Set([
+  'with',
+  'run',
+  'requestContext',
+  'warmUp',
+  'health',
+  'close',
+  'then',
+  'constructor',
+  '__proto__',
+])
 
 /**
  * Several upstreams under one roof. Throws a `TypeError` that names the option by its path, such as

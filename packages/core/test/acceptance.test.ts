@@ -1,4 +1,10 @@
-import { createAuthorizationServer, createProtectedApi, createScriptedServer, type AuthorizationServer, type ProtectedApi } from '@tokenwell/testing'
+import {
+  createAuthorizationServer,
+  createProtectedApi,
+  createScriptedServer,
+  type AuthorizationServer,
+  type ProtectedApi,
+} from '@tokenwell/testing'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -65,7 +71,9 @@ describe('against oidc-provider', () => {
     }),
     'private_key_jwt from PEM': () => ({
       clientId: server.clients.privateKeyJwt.clientId,
-      clientAuth: privateKeyJwt(server.clients.privateKeyJwt.privateKeyPem, { keyId: server.clients.privateKeyJwt.kid }),
+      clientAuth: privateKeyJwt(server.clients.privateKeyJwt.privateKeyPem, {
+        keyId: server.clients.privateKeyJwt.kid,
+      }),
     }),
     'private_key_jwt from a JWK': () => ({
       clientId: server.clients.privateKeyJwtEs256.clientId,

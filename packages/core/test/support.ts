@@ -1,4 +1,11 @@
-import { createManualClock, createScriptedServer, type ManualClock, type Reply, type ScriptedServer, tokenReply } from '@tokenwell/testing'
+import {
+  createManualClock,
+  createScriptedServer,
+  type ManualClock,
+  type Reply,
+  type ScriptedServer,
+  tokenReply,
+} from '@tokenwell/testing'
 import { onTestFinished } from 'vitest'
 import { clientSecretBasic, createTokenSource, type OAuthOptions, type TokenSource } from '../src/index.ts'
 

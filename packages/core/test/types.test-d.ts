@@ -1,9 +1,19 @@
 import type { Dispatcher } from 'undici'
-import { clientSecretBasic, createUpstream, createUpstreams, type ClientAuth, type TokenSource, type Upstream } from '../src/index.ts'
+import {
+  clientSecretBasic,
+  createUpstream,
+  createUpstreams,
+  type ClientAuth,
+  type TokenSource,
+  type Upstream,
+} from '../src/index.ts'
 import * as oauth4webapi from 'oauth4webapi'
 
 const oauth = { issuer: 'https://a.example', clientId: 'orders', clientAuth: clientSecretBasic('s') }
-const upstreams = createUpstreams({ billing: { baseUrl: 'https://a.example', oauth }, hr: { baseUrl: 'https://a.example', oauth } })
+const upstreams = createUpstreams({
+  billing: { baseUrl: 'https://a.example', oauth },
+  hr: { baseUrl: 'https://a.example', oauth },
+})
 
 export const fetchIsFetch: typeof globalThis.fetch = upstreams.billing.fetch
 export const dispatcher: Dispatcher = upstreams.hr.dispatcher
@@ -17,8 +27,9 @@ export const withSource: Upstream = createUpstream({ baseUrl: new URL('https://a
 void upstreams.nobody
 // @ts-expect-error -- nor when bound
 void upstreams.with({}).nobody
+const { clientId: _, ...withoutClient } = oauth
 // @ts-expect-error -- clientId is required
-createUpstreams({ x: { baseUrl: 'https://a.example', oauth: { issuer: 'https://a.example', clientAuth: oauth.clientAuth } } })
+createUpstreams({ x: { baseUrl: 'https://a.example', oauth: withoutClient } })
 // @ts-expect-error -- a secret is no client authentication
 createUpstream({ baseUrl: 'https://a.example', oauth: { ...oauth, clientAuth: 'secret' } })
 // @ts-expect-error -- there is no such option

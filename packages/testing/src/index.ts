@@ -15,7 +15,7 @@ export { createProtectedApi } from './protected-api/protected-api.ts'
 export type { ProtectedApiRequest } from './protected-api/request-record.ts'
 export type { TokenMatcher } from './protected-api/revocation-list.ts'
 export { tokenHash } from './protected-api/token-hash.ts'
-export type { IntrospectionAccess, TokenClaims } from './protected-api/verify-token.ts'
+export type { IntrospectionAccess } from './protected-api/verify-token.ts'
 export type { RecordedRequest } from './scripted-server/recorded-request.ts'
 export type {
   EndlessReply,
@@ -26,6 +26,7 @@ export type {
   ReplyFunction,
   ResetReply,
   SlowReply,
+  StaticReply,
   TruncatedReply,
 } from './scripted-server/reply.ts'
 export type { ScriptedServer } from './scripted-server/scripted-server.ts'

@@ -16,10 +16,9 @@ test('a listener can hold one answer, and the request is counted meanwhile', asy
   await using server = await createAuthorizationServer()
   const arrived = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()
-  const remove = server.onTokenRequest(({ index }) => {
-    if (index > 0) return
+  const remove = server.onTokenRequest(async ({ index }) => {
     arrived.resolve()
-    return release.promise
+    if (index === 0) await release.promise
   })
 
   const held = requestToken(server, { scope: 'invoices:read' })

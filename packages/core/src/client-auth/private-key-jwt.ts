@@ -63,7 +63,10 @@ export function privateKeyJwt(key: PrivateKey, options: PrivateKeyJwtOptions = {
   })
 }
 
-function audienceFor(server: AuthorizationServer, audience: NonNullable<PrivateKeyJwtOptions['audience']>): string | string[] {
+function audienceFor(
+  server: AuthorizationServer,
+  audience: NonNullable<PrivateKeyJwtOptions['audience']>,
+): string | string[] {
   const endpoint = server.token_endpoint ?? ''
   if (audience === 'issuer') return server.issuer
   if (audience === 'token-endpoint') return endpoint

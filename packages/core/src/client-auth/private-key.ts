@@ -46,14 +46,16 @@ function toKeyObject(method: string, key: Exclude<PrivateKey, webcrypto.CryptoKe
     throw new TypeError(`${method}: key: expected a private KeyObject, got a ${key.type} one`)
   }
   if (typeof key === 'string' && key.includes('ENCRYPTED')) {
-    throw new TypeError(`${method}: key: the PEM is encrypted; give createPrivateKey({ key, passphrase }) of node:crypto instead`)
+    throw new TypeError(
+      `${method}: key: the PEM is encrypted; give createPrivateKey({ key, passphrase }) of node:crypto instead`,
+    )
   }
   if (typeof key === 'string' && key.includes('-----BEGIN') && !key.includes('PRIVATE KEY')) {
     throw new TypeError(`${method}: key: expected a private key, got the PEM of something else`)
   }
   try {
     if (typeof key === 'string') return createPrivateKey(key)
-    return createPrivateKey({ key: key as webcrypto.JsonWebKey, format: 'jwk' })
+    return createPrivateKey({ key, format: 'jwk' })
   } catch {
     // OpenSSL's reason may quote the input, so it does not become the cause.
     throw new TypeError(`${method}: key: expected a private key as PEM text, JWK, CryptoKey or KeyObject`)

@@ -9,8 +9,8 @@ export interface RequestContextOptions {
   readonly abortOnDisconnect?: 'safe-methods' | 'always' | 'never' | undefined
 }
 
-/** The headers propagated by default: W3C Trace Context and Baggage, and the usual correlation id. */
-export const defaultPropagate: readonly string[] = Object.freeze(['traceparent', 'tracestate', 'baggage', 'x-request-id'])
+// W3C Trace Context and Baggage, and the usual correlation id.
+const defaultPropagate: readonly string[] = Object.freeze(['traceparent', 'tracestate', 'baggage', 'x-request-id'])
 
 // A credential that was meant for us is nobody else's, and these describe a connection or a body that is not passed on.
 const neverPropagated =

@@ -75,14 +75,17 @@ function valueIn<T>(value: Contextual<T> | undefined, context: CallContext): T |
 
 function strings(value: OneOrMany | undefined, option: string): OneOrMany | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value ?? '']
-  if (list.some((item) => typeof item !== 'string')) throw new TypeError(`${option}: expected a string or an array of strings`)
+  if (list.some((item) => typeof item !== 'string'))
+    throw new TypeError(`${option}: expected a string or an array of strings`)
   return value
 }
 
 function extraParameters(parameters: ExtraParameters | undefined): TokenParameters['parameters'] {
   const pairs = Object.entries(parameters ?? {}).flatMap(([name, value]) => {
     if (protocolParameters.has(name)) {
-      throw new TypeError(`parameters.${name}: the protocol's own parameter; it has an option of its own or is not yours to set`)
+      throw new TypeError(
+        `parameters.${name}: the protocol's own parameter; it has an option of its own or is not yours to set`,
+      )
     }
     const list = strings(value, `parameters.${name}`)
     return (typeof list === 'string' ? [list] : (list ?? [])).map((item) => [name, item] as const)

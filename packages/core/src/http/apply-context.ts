@@ -20,22 +20,28 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
  * An undici interceptor that adds the upstream's and the context's headers to calls of allowed origins, and ends calls
  * when the context's signal does. A header that the call itself sets wins, then the context's, then the upstream's.
  */
-export function applyContext({ origins, headers, current }: ApplyContextOptions): Dispatcher.DispatcherComposeInterceptor {
+export function applyContext({
+  origins,
+  headers,
+  current,
+}: ApplyContextOptions): Dispatcher.DispatcherComposeInterceptor {
   const always = Object.entries(headers)
   return (dispatch) => (options, handler) => {
     const context = current()
     if (context === undefined && always.length === 0) return dispatch(options, handler)
     const signal = signalFor(options.method, context)
     const known = isAmong(origins, options.origin)
-    const added = known ? addHeaders(addHeaders(options.headers, Object.entries(context?.headers ?? {})), always) : options.headers
-    const applied = { ...options, headers: added ?? null }
-    if (signal === undefined) return dispatch(applied, handler)
-    return dispatch({ ...applied, ...{ signal: either(options, signal) } }, new AbortableHandler(handler, signal))
+    const added = known
+      ? addHeaders(addHeaders(options.headers, Object.entries(context?.headers ?? {})), always)
+      : options.headers
+    if (signal === undefined) return dispatch({ ...options, headers: added ?? null }, handler)
+    const applied = { ...options, headers: added ?? null, signal: either(options, signal) }
+    return dispatch(applied, new AbortableHandler(handler, signal))
   }
 }
 
-/** The signal of the context, if it ends calls of this method. */
-export function signalFor(method: string, context: CallContext | undefined): AbortSignal | undefined {
+// The signal of the context, if it ends calls of this method.
+function signalFor(method: string, context: CallContext | undefined): AbortSignal | undefined {
   if (context?.signalAborts === 'safe-methods' && !safeMethods.has(method.toUpperCase())) return undefined
   return context?.signal
 }

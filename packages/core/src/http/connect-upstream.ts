@@ -36,8 +36,8 @@ export interface ConnectUpstreamOptions {
   readonly source: TokenSource
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher | undefined
-  closedError(): Error
-  close(): Promise<void>
+  readonly closedError: () => Error
+  readonly close: () => Promise<void>
 }
 
 /** An upstream's connections. */
@@ -81,7 +81,12 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
       request: (input, request) => {
         try {
           const { origin, path } = targets.resolve(input)
-          return calls.request({ ...request, origin, path, method: request?.method ?? 'GET' } as Dispatcher.RequestOptions<never>)
+          return calls.request({
+            ...request,
+            origin,
+            path,
+            method: request?.method ?? 'GET',
+          } as Dispatcher.RequestOptions<never>)
         } catch (error) {
           return Promise.reject(error)
         }

@@ -24,7 +24,7 @@ export function createFetch({ dispatcher, targets, current }: CreateFetchOptions
     const isRequest = typeof input === 'object' && !(input instanceof URL)
     const { origin, path } = targets.resolve(isRequest ? input.url : input)
     const own = { ...(isRequest ? fromRequest(input) : {}), ...definedIn(init) } as undici.RequestInit
-    const { body } = own as { body?: unknown }
+    const body: unknown = own.body
     const converted = body instanceof FormData ? { body: toUndiciFormData(body) } : {}
     try {
       return await undici.fetch(origin + path, { ...own, ...converted, dispatcher })
@@ -32,8 +32,7 @@ export function createFetch({ dispatcher, targets, current }: CreateFetchOptions
       throw reasonOf(error, own.signal, current()?.signal)
     }
   }
-  // undici's Response has the same members as this Node's own, but its types are declared apart from them.
-  return fetch as unknown as Fetch
+  return fetch
 }
 
 // WebIDL: a member that is undefined counts as not given.
@@ -44,7 +43,17 @@ function definedIn(init: RequestInit | undefined): object {
 // What undici would read from a Request of its own class.
 function fromRequest(request: Request): object {
   const { method, headers, body, signal, redirect, credentials, cache, integrity, keepalive, referrerPolicy } = request
-  const fields = { method, headers: [...headers], signal, redirect, credentials, cache, integrity, keepalive, referrerPolicy }
+  const fields = {
+    method,
+    headers: [...headers],
+    signal,
+    redirect,
+    credentials,
+    cache,
+    integrity,
+    keepalive,
+    referrerPolicy,
+  }
   return body === null ? fields : { ...fields, body, duplex: 'half' }
 }
 

@@ -10,7 +10,7 @@ export interface Target {
 /** Turns what a caller wrote into a target that is inside the upstream. */
 export interface TargetResolver {
   readonly origins: ReadonlySet<string>
-  resolve(input: string | URL): Target
+  readonly resolve: (input: string | URL) => Target
 }
 
 // Anything that needs a second look: encodings, backslashes, fragments, what is not visible ASCII, dot segments, empty
@@ -42,7 +42,9 @@ export function createTargetResolver(
     if (!allowed.has(url.origin) || url.username !== '' || url.password !== '') {
       throw new OriginNotAllowedError('the origin of the call is not one of its own', {
         upstream,
-        cause: new Error(`${url.origin} is not among ${[...allowed].join(', ')}; add it to origins if it may get the token`),
+        cause: new Error(
+          `${url.origin} is not among ${[...allowed].join(', ')}; add it to origins if it may get the token`,
+        ),
       })
     }
     return { origin: url.origin, path: url.pathname + url.search }
@@ -52,7 +54,8 @@ export function createTargetResolver(
     const isAbsolute = absolute.test(text)
     const path = text.split(/[?#]/, 1)[0] ?? ''
     // A URL parser drops tabs and line ends, so that `.<tab>.` would turn into a dot segment behind our back.
-    if (/[\p{Cc}\\]/u.test(path) || text !== text.trim()) refusePath('a backslash, a control character or outer white space')
+    if (/[\p{Cc}\\]/u.test(path) || text !== text.trim())
+      refusePath('a backslash, a control character or outer white space')
     if (dotSegment.test(decodeRepeatedly(path))) refusePath('a dot segment, plain or encoded')
     if (isAbsolute) return resolveAbsolute(text)
     if (path.startsWith('//')) refusePath('a path that starts with two slashes names a host')
@@ -64,7 +67,8 @@ export function createTargetResolver(
   return Object.freeze({
     origins: allowed,
     resolve(input: string | URL): Target {
-      if (typeof input === 'string') return needsCare.test(input) ? resolveCarefully(input) : { origin, path: join(base, input) }
+      if (typeof input === 'string')
+        return needsCare.test(input) ? resolveCarefully(input) : { origin, path: join(base, input) }
       if (input instanceof URL) return resolveAbsolute(input.href)
       throw new TypeError('expected a path, or an absolute URL as a string or URL')
     },
@@ -73,7 +77,8 @@ export function createTargetResolver(
 
 /** Is the origin of a dispatch one of these? As undici has it, it may be unset, a URL, or spelled in some other way. */
 export function isAmong(origins: ReadonlySet<string>, origin: string | URL | undefined): boolean {
-  if (typeof origin === 'string') return origins.has(origin) || (URL.canParse(origin) && origins.has(new URL(origin).origin))
+  if (typeof origin === 'string')
+    return origins.has(origin) || (URL.canParse(origin) && origins.has(new URL(origin).origin))
   return origin !== undefined && origins.has(origin.origin)
 }
 

@@ -57,7 +57,8 @@ class IssuedAccessToken implements AccessToken {
   }
 
   [inspect.custom](_depth: number, options: object): string {
-    return `AccessToken ${inspect({ ...this }, options)}`
+    const { tokenType, expiresAt, scope, generation } = this
+    return `AccessToken ${inspect({ tokenType, expiresAt, scope, generation }, options)}`
   }
 }
 

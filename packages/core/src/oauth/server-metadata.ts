@@ -69,7 +69,10 @@ function candidates({ issuer, metadataUrl }: ServerMetadataLocation): FetchOne[]
 }
 
 async function parse(response: Response, issuer: string): Promise<oauth.AuthorizationServer> {
-  const metadata: unknown = await response.clone().json().catch(() => undefined)
+  const metadata: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined)
   const reported = (metadata as { issuer?: unknown } | null | undefined)?.issuer
   // RFC 8414 §3.3: identical, not merely equal as URLs. oauth4webapi compares the parsed URLs.
   if (response.status === 200 && typeof reported === 'string' && reported !== issuer) {
@@ -104,13 +107,18 @@ function checked(
 export function asFetch(exchange: HttpExchange) {
   return async (
     url: string,
-    init: { method: string; headers: Record<string, string>; body?: unknown; signal?: AbortSignal | undefined },
+    init: {
+      method: string
+      headers: Record<string, string>
+      body?: URLSearchParams | undefined
+      signal?: AbortSignal | undefined
+    },
   ): Promise<Response> => {
     const { status, headers, body } = await exchange({
       url,
       method: init.method === 'POST' ? 'POST' : 'GET',
       headers: init.headers,
-      body: init.body === undefined ? undefined : String(init.body),
+      body: init.body?.toString(),
       signal: init.signal,
     })
     // A Response with one of these statuses may not have a body.

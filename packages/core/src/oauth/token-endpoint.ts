@@ -36,7 +36,10 @@ const tokenSyntax = /^[A-Za-z0-9\-._~+/]+=*$/
  * Throws a `TokenRequestError` for an error answer, a `TokenResponseError` for a success that holds no usable token,
  * and a `TokenEndpointUnreachableError` when no answer came. No error holds a credential or a body.
  */
-export async function requestToken(request: TokenEndpointRequest, exchange: HttpExchange): Promise<TokenEndpointResponse> {
+export async function requestToken(
+  request: TokenEndpointRequest,
+  exchange: HttpExchange,
+): Promise<TokenEndpointResponse> {
   const { server, clientId, signal } = request
   const client = { client_id: clientId }
   let answer: HttpExchangeResponse | undefined
@@ -76,7 +79,8 @@ async function successAnswer(
 ): Promise<TokenEndpointResponse> {
   try {
     const json = parseJsonObject(answer)
-    if (json === undefined) throw new SyntaxError(`no JSON object in a ${answer.status} answer of ${contentTypeOf(answer)}`)
+    if (json === undefined)
+      throw new SyntaxError(`no JSON object in a ${answer.status} answer of ${contentTypeOf(answer)}`)
     // Ours to judge: lifetimes have rules of their own here, and nobody reads an ID token.
     const { expires_in: expiresIn, refresh_in: refreshIn, id_token: _, ...rest } = json
     const result = await oauth.processGenericTokenEndpointResponse(
@@ -84,8 +88,10 @@ async function successAnswer(
       client,
       new Response(JSON.stringify(rest), { status: answer.status, headers: { 'content-type': 'application/json' } }),
     )
-    if (result.access_token.length > maxTokenLength) throw new RangeError(`access_token is over ${maxTokenLength} characters`)
-    if (!tokenSyntax.test(result.access_token)) throw new SyntaxError('access_token has characters that no token may have')
+    if (result.access_token.length > maxTokenLength)
+      throw new RangeError(`access_token is over ${maxTokenLength} characters`)
+    if (!tokenSyntax.test(result.access_token))
+      throw new SyntaxError('access_token has characters that no token may have')
     return { accessToken: result.access_token, tokenType: result.token_type, scope: result.scope, expiresIn, refreshIn }
   } catch (error) {
     throw new TokenResponseError("the authorization server's answer holds no usable access token", {
@@ -105,7 +111,9 @@ function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[], n
   const code = clean(error)
   const cause = redirected
     ? 'the token endpoint answered with a redirect, which is never followed; correct oauth.tokenEndpoint or the metadata'
-    : [`the token endpoint answered ${answer.status}`, code, clean(description)].filter((part) => part !== undefined).join(': ')
+    : [`the token endpoint answered ${answer.status}`, code, clean(description)]
+        .filter((part) => part !== undefined)
+        .join(': ')
   return new TokenRequestError('the authorization server refused the token request', {
     error: code,
     errorDescription: clean(description),
@@ -124,7 +132,9 @@ function parseJsonObject(answer: HttpExchangeResponse): Record<string, unknown> 
   if (type !== 'application/json' && !type.endsWith('+json')) return undefined
   try {
     const json: unknown = JSON.parse(answer.body)
-    return typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Record<string, unknown>) : undefined
+    return typeof json === 'object' && json !== null && !Array.isArray(json)
+      ? (json as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

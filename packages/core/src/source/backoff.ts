@@ -17,9 +17,6 @@ export function nextRenewalAge({ lifetime, ageMs, failures }: RenewalAttempt, ra
   const full = Math.min(2000 * 2 ** Math.min(failures - 1, 10), 60_000)
   const backedOff = ageMs + full / 2 + (random() * full) / 2
   const slackMs = lifetime.lifetimeMs - lifetime.usableForMs
-  const last = Math.max(
-    lifetime.lifetimeMs - Math.max(30_000, 2 * slackMs),
-    ageMs + (lifetime.lifetimeMs - ageMs) / 2,
-  )
+  const last = Math.max(lifetime.lifetimeMs - Math.max(30_000, 2 * slackMs), ageMs + (lifetime.lifetimeMs - ageMs) / 2)
   return Math.min(backedOff, last)
 }

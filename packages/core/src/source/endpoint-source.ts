@@ -34,7 +34,7 @@ export function createEndpointSource(options: EndpointSourceOptions) {
       return options.exchange(message)
     }
     const parameters = formParameters(plan.parameters)
-    const request = { server, clientId, clientAuth, grantType, parameters, signal, now: clock.now }
+    const request = { server, clientId, clientAuth, grantType, parameters, signal, now: () => clock.now() }
     const answer = await requestToken(request, exchange)
     // RFC 6749 §7.1: a client must not use a token whose type it does not understand, and no proof key was offered.
     if (answer.tokenType.toLowerCase() !== 'bearer') {

@@ -36,13 +36,17 @@ describe('client_secret_basic', () => {
 
   it('can be read back by a server that decodes, whatever the secret', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1 }), fc.string({ unit: 'grapheme', minLength: 1 }), async (id, secret) => {
-        const [first = '', second = '', ...rest] = (await basicCredentials(id, secret)).split(':')
-        expect(rest).toEqual([])
-        // Both decoders that servers have: one for percent-encoding, one for forms.
-        expect([first, second].map(decodeURIComponent)).toEqual([id, secret])
-        expect([first, second].map((part) => new URLSearchParams(`v=${part}`).get('v'))).toEqual([id, secret])
-      }),
+      fc.asyncProperty(
+        fc.string({ unit: 'grapheme', minLength: 1 }),
+        fc.string({ unit: 'grapheme', minLength: 1 }),
+        async (id, secret) => {
+          const [first = '', second = '', ...rest] = (await basicCredentials(id, secret)).split(':')
+          expect(rest).toEqual([])
+          // Both decoders that servers have: one for percent-encoding, one for forms.
+          expect([first, second].map(decodeURIComponent)).toEqual([id, secret])
+          expect([first, second].map((part) => new URLSearchParams(`v=${part}`).get('v'))).toEqual([id, secret])
+        },
+      ),
     )
   })
 
@@ -56,14 +60,19 @@ describe('client_secret_basic', () => {
   })
 
   it('sends ö as two raw bytes when told to', async () => {
-    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: clientSecretBasic('ö', { encoding: 'raw' }) })
+    const { server, source } = await sourceAtEndpoint(undefined, {
+      clientAuth: clientSecretBasic('ö', { encoding: 'raw' }),
+    })
     await source.get()
     const decoded = Buffer.from(server.requests[0]?.headers.authorization?.slice(6) ?? '', 'base64')
     expect(decoded).toEqual(Buffer.from([...Buffer.from('orders:'), 0xc3, 0xb6]))
   })
 
   it('refuses an id with a colon when raw, which nobody could read back', async () => {
-    const { server, source } = await sourceAtEndpoint(undefined, { clientId: 'a:b', clientAuth: clientSecretBasic('s', { encoding: 'raw' }) })
+    const { server, source } = await sourceAtEndpoint(undefined, {
+      clientId: 'a:b',
+      clientAuth: clientSecretBasic('s', { encoding: 'raw' }),
+    })
     expect((await rejection(source.get())).cause).toMatchObject({ message: expect.stringContaining('colon') as string })
     expect(server.requests).toHaveLength(0)
   })
@@ -85,24 +94,41 @@ describe.each<[string, (secret: Secret) => unknown]>([
   ['clientSecretPost', clientSecretPost],
 ])('%s', (name, method) => {
   // regressions J40
-  it.each([['undefined', undefined], ['null', null], ['an empty text', ''], ['a number', 42], ['an object', {}]])(
-    'refuses %s as a secret when it is made',
-    (_name, secret) => {
-      expect(() => method(secret as never)).toThrow(new TypeError(`${name}: secret: expected a non-empty string or a function that gives one`))
-    },
-  )
+  it.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['an empty text', ''],
+    ['a number', 42],
+    ['an object', {}],
+  ])('refuses %s as a secret when it is made', (_name, secret) => {
+    expect(() => method(secret as never)).toThrow(
+      new TypeError(`${name}: secret: expected a non-empty string or a function that gives one`),
+    )
+  })
 
   it('asks a provider anew for each token request, so a rotated secret needs no restart', async () => {
     const secrets = ['first', 'second']
-    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: (name === 'clientSecretBasic' ? clientSecretBasic : clientSecretPost)(async () => secrets.shift() ?? '') })
+    const { server, source } = await sourceAtEndpoint(undefined, {
+      clientAuth: (name === 'clientSecretBasic' ? clientSecretBasic : clientSecretPost)(
+        async () => secrets.shift() ?? '',
+      ),
+    })
     await source.get()
     await source.get({ forceRenewal: true })
-    const sent = server.requests.map(({ headers, form }) => form.get('client_secret') ?? Buffer.from(headers.authorization?.slice(6) ?? '', 'base64').toString().split(':')[1])
+    const sent = server.requests.map(
+      ({ headers, form }) =>
+        form.get('client_secret') ??
+        Buffer.from(headers.authorization?.slice(6) ?? '', 'base64')
+          .toString()
+          .split(':')[1],
+    )
     expect(sent).toEqual(['first', 'second'])
   })
 
   it('sends nothing when the provider has no secret', async () => {
-    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: (name === 'clientSecretBasic' ? clientSecretBasic : clientSecretPost)(() => '') })
+    const { server, source } = await sourceAtEndpoint(undefined, {
+      clientAuth: (name === 'clientSecretBasic' ? clientSecretBasic : clientSecretPost)(() => ''),
+    })
     expect(await rejection(source.get())).toMatchObject({ code: 'ERR_TOKENWELL_TOKEN_REQUEST' })
     expect(server.requests).toHaveLength(0)
   })

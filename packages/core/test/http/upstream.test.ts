@@ -1,5 +1,11 @@
 import { getEventListeners } from 'node:events'
-import { createScriptedServer, tokenReply, type RecordedRequest, type Reply, type ScriptedServer } from '@tokenwell/testing'
+import {
+  createScriptedServer,
+  tokenReply,
+  type RecordedRequest,
+  type Reply,
+  type ScriptedServer,
+} from '@tokenwell/testing'
 import { Agent, interceptors, MockAgent, Pool, request as undiciRequest } from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -14,11 +20,14 @@ import {
   TokenRequestError,
   UpstreamClosedError,
   type AccessToken,
+  type RequestOptions,
   type TokenSource,
   type Upstream,
   type UpstreamOptions,
 } from '../../src/index.ts'
 import { rejection, tokenEndpoint } from '../support.ts'
+
+type UndiciHeaders = Exclude<RequestOptions['headers'], undefined>
 
 async function scripted(reply: Reply = { body: { ok: true } }): Promise<ScriptedServer> {
   const server = await createScriptedServer(reply)
@@ -28,7 +37,12 @@ async function scripted(reply: Reply = { body: { ok: true } }): Promise<Scripted
 
 /** A source that always has the same token. */
 function fixedSource(value = 'fixed-token'): TokenSource {
-  const token: AccessToken = createAccessToken({ value, tokenType: 'Bearer', expiresAt: Date.now() + 60_000, generation: 'g' })
+  const token: AccessToken = createAccessToken({
+    value,
+    tokenType: 'Bearer',
+    expiresAt: Date.now() + 60_000,
+    generation: 'g',
+  })
   return { peek: () => token, get: async () => token, invalidate: () => false, close: async () => {} }
 }
 
@@ -39,7 +53,8 @@ function upstreamAt(baseUrl: string, options: Partial<UpstreamOptions> = {}): Up
 }
 
 const authorizations = (server: ScriptedServer) => server.requests.map(({ headers }) => headers.authorization)
-const headerNames = ({ rawHeaders }: RecordedRequest) => rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
+const headerNames = ({ rawHeaders }: RecordedRequest) =>
+  rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())
 
 describe('every call carries the token', () => {
   it('through fetch, request and dispatcher, with what the call itself says', async () => {
@@ -53,7 +68,10 @@ describe('every call carries the token', () => {
     const dispatched = await undiciRequest(`${api.url}/v1/x?y=1`, { ...init, dispatcher: upstream.dispatcher })
     expect([dispatched.statusCode, await dispatched.body.json()]).toEqual([201, { method: 'POST', text: '{"a":1}' }])
     for (const request of api.requests) {
-      expect(request).toMatchObject({ path: '/v1/x?y=1', headers: { authorization: 'Bearer fixed-token', 'content-type': 'application/json' } })
+      expect(request).toMatchObject({
+        path: '/v1/x?y=1',
+        headers: { authorization: 'Bearer fixed-token', 'content-type': 'application/json' },
+      })
     }
     expect(api.requests).toHaveLength(3)
   })
@@ -66,7 +84,7 @@ describe('every call carries the token', () => {
   })
 
   // regressions J52
-  it.each<[string, NonNullable<Parameters<Upstream['request']>[1]>['headers']]>([
+  it.each<[string, UndiciHeaders]>([
     ['an object', { 'x-a': '1' }],
     ['a flat array', ['x-a', '1']],
     ['Headers', new Headers({ 'x-a': '1' })],
@@ -76,11 +94,14 @@ describe('every call carries the token', () => {
     const api = await scripted()
     const { statusCode } = await upstreamAt(api.url).request('/', { headers })
     expect(statusCode).toBe(200)
-    expect(api.requests[0]?.headers).toMatchObject({ authorization: 'Bearer fixed-token', ...(name === 'null' ? {} : { 'x-a': '1' }) })
+    expect(api.requests[0]?.headers).toMatchObject({
+      authorization: 'Bearer fixed-token',
+      ...(name === 'null' ? {} : { 'x-a': '1' }),
+    })
   })
 
   // regressions S41, J52
-  it.each<[string, NonNullable<Parameters<Upstream['request']>[1]>['headers']]>([
+  it.each<[string, UndiciHeaders]>([
     ['an object', { Authorization: 'Bearer mine' }],
     ['a flat array', ['AUTHORIZATION', 'Bearer mine']],
     ['Headers', new Headers({ authorization: 'Bearer mine' })],
@@ -115,7 +136,12 @@ describe("fetch takes this Node's own classes", () => {
     const api = await scripted()
     const request = new Request(`${api.url}/v1/x`, { method: 'PUT', headers: { 'x-a': '1' }, body: 'hello' })
     expect((await upstreamAt(`${api.url}/v1`).fetch(request)).status).toBe(200)
-    expect(api.requests[0]).toMatchObject({ method: 'PUT', path: '/v1/x', text: 'hello', headers: { 'x-a': '1', authorization: 'Bearer fixed-token' } })
+    expect(api.requests[0]).toMatchObject({
+      method: 'PUT',
+      path: '/v1/x',
+      text: 'hello',
+      headers: { 'x-a': '1', authorization: 'Bearer fixed-token' },
+    })
   })
 
   it('FormData with a file, URLSearchParams, Blob and Headers', async () => {
@@ -129,7 +155,9 @@ describe("fetch takes this Node's own classes", () => {
     await fetch('/', { method: 'POST', body: new Blob(['blob'], { type: 'text/css' }) })
     const [multipart, search, blob] = api.requests
     expect(multipart?.headers['content-type']).toMatch(/^multipart\/form-data; boundary=/)
-    expect(multipart?.text).toMatch(/name="a"\r\n\r\n1\r\n[^]*filename="name.txt"\r\nContent-Type: text\/plain\r\n\r\ncontent/)
+    expect(multipart?.text).toMatch(
+      /name="a"\r\n\r\n1\r\n[^]*filename="name.txt"\r\nContent-Type: text\/plain\r\n\r\ncontent/,
+    )
     expect(search).toMatchObject({ text: 'a=1', headers: { 'x-a': '1' } })
     expect(blob).toMatchObject({ text: 'blob', headers: { 'content-type': 'text/css' } })
   })
@@ -151,7 +179,9 @@ describe('without a token', () => {
   it('nothing is sent, and the call rejects with the typed error through every entry point', async () => {
     const api = await scripted()
     const server = await tokenEndpoint({ status: 400, body: { error: 'invalid_scope' } })
-    const upstream = upstreamAt(api.url, { oauth: { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') } })
+    const upstream = upstreamAt(api.url, {
+      oauth: { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') },
+    })
     const errors = [
       await rejection(upstream.fetch('/')),
       await rejection(upstream.request('/')),
@@ -165,9 +195,14 @@ describe('without a token', () => {
   it('a caller that gives up while waiting for one is answered at once, and nothing is sent', async () => {
     const api = await scripted()
     const server = await tokenEndpoint({ hang: true })
-    const upstream = upstreamAt(api.url, { oauth: { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') } })
+    const upstream = upstreamAt(api.url, {
+      oauth: { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') },
+    })
     const controller = new AbortController()
-    const waiting = [rejection(upstream.request('/', { signal: controller.signal })), rejection(upstream.fetch('/', { signal: controller.signal }))]
+    const waiting = [
+      rejection(upstream.request('/', { signal: controller.signal })),
+      rejection(upstream.fetch('/', { signal: controller.signal })),
+    ]
     await expect.poll(() => server.requests.length).toBe(1)
     const reason = new Error('enough')
     controller.abort(reason)
@@ -185,7 +220,9 @@ describe('the token goes nowhere else', () => {
     expect(await rejection(upstream.fetch(`${evil.url}/x`))).toBeInstanceOf(OriginNotAllowedError)
     expect(await rejection(upstream.fetch(new Request(evil.url)))).toBeInstanceOf(OriginNotAllowedError)
     expect(await rejection(upstream.request(new URL(evil.url)))).toBeInstanceOf(OriginNotAllowedError)
-    expect(await rejection(undiciRequest(evil.url, { dispatcher: upstream.dispatcher }))).toBeInstanceOf(OriginNotAllowedError)
+    expect(await rejection(undiciRequest(evil.url, { dispatcher: upstream.dispatcher }))).toBeInstanceOf(
+      OriginNotAllowedError,
+    )
     expect(await rejection(upstream.fetch('/../x'))).toBeInstanceOf(PathNotAllowedError)
     expect(await rejection(upstream.request('//evil.example'))).toBeInstanceOf(PathNotAllowedError)
     expect([api.connectionCount, evil.connectionCount]).toEqual([0, 0])
@@ -197,15 +234,21 @@ describe('the token goes nowhere else', () => {
     expect(authorizations(files)).toEqual(['Bearer fixed-token'])
   })
 
-  it.each([301, 302, 303, 307, 308])('fetch follows a %i to another origin without it, and without the headers of the upstream', async (status) => {
-    const elsewhere = await scripted()
-    const api = await scripted({ redirect: `${elsewhere.url}/there`, status })
-    const response = await upstreamAt(api.url, { headers: { 'x-api-key': 'k' } }).fetch('/', { method: 'POST', body: 'b' })
-    expect(response.status).toBe(200)
-    expect(authorizations(api)).toEqual(['Bearer fixed-token'])
-    expect(elsewhere.requests[0]?.headers).not.toHaveProperty('authorization')
-    expect(elsewhere.requests[0]?.headers).not.toHaveProperty('x-api-key')
-  })
+  it.each([301, 302, 303, 307, 308])(
+    'fetch follows a %i to another origin without it, and without the headers of the upstream',
+    async (status) => {
+      const elsewhere = await scripted()
+      const api = await scripted({ redirect: `${elsewhere.url}/there`, status })
+      const response = await upstreamAt(api.url, { headers: { 'x-api-key': 'k' } }).fetch('/', {
+        method: 'POST',
+        body: 'b',
+      })
+      expect(response.status).toBe(200)
+      expect(authorizations(api)).toEqual(['Bearer fixed-token'])
+      expect(elsewhere.requests[0]?.headers).not.toHaveProperty('authorization')
+      expect(elsewhere.requests[0]?.headers).not.toHaveProperty('x-api-key')
+    },
+  )
 
   it('fetch follows a redirect within the origin with it', async () => {
     const api = await scripted(({ path }) => (path === '/v1/a' ? { redirect: '/v1/b' } : { status: 200 }))
@@ -213,24 +256,29 @@ describe('the token goes nowhere else', () => {
     expect(authorizations(api)).toEqual(['Bearer fixed-token', 'Bearer fixed-token'])
   })
 
-  it.each([
-    ['inside', (agent: Agent) => agent.compose(interceptors.redirect({ maxRedirections: 3 }))],
-  ])("undici's redirect interceptor %s of ours does not take it along", async (_name, compose) => {
-    const elsewhere = await scripted()
-    const api = await scripted({ redirect: elsewhere.url })
-    const agent = new Agent()
-    onTestFinished(() => agent.destroy())
-    const { statusCode } = await upstreamAt(api.url, { dispatcher: compose(agent) }).request('/')
-    expect(statusCode).toBe(200)
-    expect(authorizations(elsewhere)).toEqual([undefined])
-  })
+  it.each([['inside', (agent: Agent) => agent.compose(interceptors.redirect({ maxRedirections: 3 }))]])(
+    "undici's redirect interceptor %s of ours does not take it along",
+    async (_name, compose) => {
+      const elsewhere = await scripted()
+      const api = await scripted({ redirect: elsewhere.url })
+      const agent = new Agent()
+      onTestFinished(() => agent.destroy())
+      const { statusCode } = await upstreamAt(api.url, { dispatcher: compose(agent) }).request('/')
+      expect(statusCode).toBe(200)
+      expect(authorizations(elsewhere)).toEqual([undefined])
+    },
+  )
 })
 
 describe('authorize, the bare interceptor', () => {
   it('authorizes allowed origins alone, and asks the source when there is no token yet', async () => {
     const server = await tokenEndpoint(tokenReply({ accessToken: 'abc' }))
     const [api, other] = [await scripted(), await scripted()]
-    const source = createTokenSource({ tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') })
+    const source = createTokenSource({
+      tokenEndpoint: server.url,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s'),
+    })
     const agent = new Agent()
     onTestFinished(async () => void (await Promise.all([source.close(), agent.destroy()])))
     const dispatcher = agent.compose(authorize({ source, origins: [api.url] }))
@@ -247,7 +295,10 @@ describe('authorize, the bare interceptor', () => {
     const api = await scripted({ redirect: elsewhere.url })
     const agent = new Agent()
     onTestFinished(() => agent.destroy())
-    const dispatcher = agent.compose(authorize({ source: fixedSource(), origins: [api.url] }), interceptors.redirect({ maxRedirections: 3 }))
+    const dispatcher = agent.compose(
+      authorize({ source: fixedSource(), origins: [api.url] }),
+      interceptors.redirect({ maxRedirections: 3 }),
+    )
     expect((await undiciRequest(api.url, { dispatcher })).statusCode).toBe(200)
     expect(authorizations(api)).toEqual(['Bearer fixed-token'])
     expect(authorizations(elsewhere)).toEqual([undefined])
@@ -273,7 +324,10 @@ describe('a dispatcher that is given', () => {
   it('may be a MockAgent', async () => {
     const mock = new MockAgent()
     mock.disableNetConnect()
-    mock.get('https://api.example').intercept({ path: '/v1/x', headers: { authorization: 'Bearer fixed-token' } }).reply(200, 'mocked')
+    mock
+      .get('https://api.example')
+      .intercept({ path: '/v1/x', headers: { authorization: 'Bearer fixed-token' } })
+      .reply(200, 'mocked')
     onTestFinished(() => mock.close())
     const response = await upstreamAt('https://api.example/v1', { dispatcher: mock }).fetch('x')
     expect(await response.text()).toBe('mocked')
@@ -282,9 +336,17 @@ describe('a dispatcher that is given', () => {
   it('may serve the authorization server alone', async () => {
     const mock = new MockAgent()
     mock.disableNetConnect()
-    mock.get('https://as.example').intercept({ path: '/token', method: 'POST' }).reply(200, { access_token: 'abc', token_type: 'Bearer' }, { headers: { 'content-type': 'application/json' } })
+    mock
+      .get('https://as.example')
+      .intercept({ path: '/token', method: 'POST' })
+      .reply(200, { access_token: 'abc', token_type: 'Bearer' }, { headers: { 'content-type': 'application/json' } })
     onTestFinished(() => mock.close())
-    const source = createTokenSource({ tokenEndpoint: 'https://as.example/token', clientId: 'orders', clientAuth: clientSecretBasic('s'), dispatcher: mock })
+    const source = createTokenSource({
+      tokenEndpoint: 'https://as.example/token',
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s'),
+      dispatcher: mock,
+    })
     expect((await source.get()).value).toBe('abc')
     await source.close()
     expect(() => mock.get('https://as.example')).not.toThrow()
@@ -292,24 +354,36 @@ describe('a dispatcher that is given', () => {
 })
 
 describe('close', () => {
-  it.each(['own', 'given'])('aborts what is under way on a dispatcher of its %s, and refuses later calls', async (kind) => {
-    const api = await scripted({ hang: true })
-    const agent = new Agent()
-    onTestFinished(() => agent.destroy())
-    const upstream = upstreamAt(api.url, kind === 'own' ? {} : { dispatcher: agent })
-    const waiting = [rejection(upstream.fetch('/')), rejection(upstream.request('/'))]
-    await expect.poll(() => api.requests.length).toBe(2)
-    await upstream.close()
-    for (const error of [...(await Promise.all(waiting)), await rejection(upstream.fetch('/')), await rejection(upstream.request('/')), await rejection(undiciRequest(api.url, { dispatcher: upstream.dispatcher }))]) {
-      expect(error).toBeInstanceOf(UpstreamClosedError)
-      expect(error).toMatchObject({ code: 'ERR_TOKENWELL_CLOSED' })
-    }
-    await expect.poll(() => api.openConnectionCount).toBe(0)
-  })
+  it.each(['own', 'given'])(
+    'aborts what is under way on a dispatcher of its %s, and refuses later calls',
+    async (kind) => {
+      const api = await scripted({ hang: true })
+      const agent = new Agent()
+      onTestFinished(() => agent.destroy())
+      const upstream = upstreamAt(api.url, kind === 'own' ? {} : { dispatcher: agent })
+      const waiting = [rejection(upstream.fetch('/')), rejection(upstream.request('/'))]
+      await expect.poll(() => api.requests.length).toBe(2)
+      await upstream.close()
+      for (const error of [
+        ...(await Promise.all(waiting)),
+        await rejection(upstream.fetch('/')),
+        await rejection(upstream.request('/')),
+        await rejection(undiciRequest(api.url, { dispatcher: upstream.dispatcher })),
+      ]) {
+        expect(error).toBeInstanceOf(UpstreamClosedError)
+        expect(error).toMatchObject({ code: 'ERR_TOKENWELL_CLOSED' })
+      }
+      await expect.poll(() => api.openConnectionCount).toBe(0)
+    },
+  )
 
   it('leaves a token source that was given open', async () => {
     const server = await tokenEndpoint()
-    const source = createTokenSource({ tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') })
+    const source = createTokenSource({
+      tokenEndpoint: server.url,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s'),
+    })
     onTestFinished(() => source.close())
     await createUpstream({ baseUrl: 'https://api.example', oauth: source }).close()
     expect((await source.get()).tokenType).toBe('Bearer')
@@ -335,7 +409,14 @@ describe('with and run', () => {
       await upstreams.billing.with({ headers: { 'x-other': 'o' } }).fetch('/')
     })
     await upstreams.billing.fetch('/')
-    expect(api.requests.map(({ headers }) => headers['x-request-id'])).toEqual(['r1', 'mine', 'r1', 'r2', 'r2', undefined])
+    expect(api.requests.map(({ headers }) => headers['x-request-id'])).toEqual([
+      'r1',
+      'mine',
+      'r1',
+      'r2',
+      'r2',
+      undefined,
+    ])
     expect(api.requests[4]?.headers['x-other']).toBe('o')
   })
 
@@ -343,7 +424,11 @@ describe('with and run', () => {
     const api = await scripted({ hang: true })
     const controller = new AbortController()
     const { billing } = oneUpstream(api.url).with({ signal: controller.signal })
-    const waiting = [rejection(billing.fetch('/')), rejection(billing.request('/')), rejection(undiciRequest(api.url, { dispatcher: billing.dispatcher }))]
+    const waiting = [
+      rejection(billing.fetch('/')),
+      rejection(billing.request('/')),
+      rejection(undiciRequest(api.url, { dispatcher: billing.dispatcher })),
+    ]
     await expect.poll(() => api.requests.length).toBe(3)
     const reason = new Error('the caller hung up')
     controller.abort(reason)
@@ -375,7 +460,9 @@ describe('with and run', () => {
   it('refuse headers that are not theirs to set', () => {
     const upstreams = oneUpstream('https://api.example')
     for (const name of ['authorization', 'Cookie', 'host', 'dpop']) {
-      expect(() => upstreams.with({ headers: { [name]: 'x' } })).toThrow(new TypeError(`context.headers.${name}: may not be set here`))
+      expect(() => upstreams.with({ headers: { [name]: 'x' } })).toThrow(
+        new TypeError(`context.headers.${name}: may not be set here`),
+      )
     }
     expect(() => upstreams.with({ headers: { 'x-a': 'b\r\nc: d' } })).toThrow(TypeError)
   })
@@ -385,7 +472,10 @@ describe('createUpstreams', () => {
   it('warmUp gets a token for each, and rejects if one cannot be had', async () => {
     const server = await tokenEndpoint()
     const oauth = { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') }
-    const upstreams = createUpstreams({ a: { baseUrl: 'https://a.example', oauth }, b: { baseUrl: 'https://b.example', oauth: { ...oauth, scope: 'b' } } })
+    const upstreams = createUpstreams({
+      a: { baseUrl: 'https://a.example', oauth },
+      b: { baseUrl: 'https://b.example', oauth: { ...oauth, scope: 'b' } },
+    })
     onTestFinished(() => upstreams.close())
     await upstreams.warmUp()
     expect(server.requests).toHaveLength(2)
@@ -393,13 +483,18 @@ describe('createUpstreams', () => {
     server.respondWith({ status: 503 })
     const cold = createUpstreams({ c: { baseUrl: 'https://c.example', oauth } })
     onTestFinished(() => cold.close())
-    expect((await rejection(cold.warmUp())).message).toBe('Upstream "c": the authorization server refused the token request')
+    expect((await rejection(cold.warmUp())).message).toBe(
+      'Upstream "c": the authorization server refused the token request',
+    )
   })
 
   it('shares defaults, which an upstream may set aside', async () => {
     const api = await scripted()
     const upstreams = createUpstreams(
-      { a: { baseUrl: api.url, oauth: fixedSource() }, b: { baseUrl: api.url, oauth: fixedSource(), headers: { 'x-who': 'b' } } },
+      {
+        a: { baseUrl: api.url, oauth: fixedSource() },
+        b: { baseUrl: api.url, oauth: fixedSource(), headers: { 'x-who': 'b' } },
+      },
       { headers: { 'x-who': 'all' } },
     )
     onTestFinished(() => upstreams.close())
@@ -409,6 +504,8 @@ describe('createUpstreams', () => {
   })
 
   it.each(['with', 'run', 'warmUp', 'health', 'close', 'then'])('refuses an upstream of the name %s', (name) => {
-    expect(() => createUpstreams({ [name]: { baseUrl: 'https://a.example', oauth: fixedSource() } })).toThrow(new TypeError(`${name}: an upstream may not have the name of a member`))
+    expect(() => createUpstreams({ [name]: { baseUrl: 'https://a.example', oauth: fixedSource() } })).toThrow(
+      new TypeError(`${name}: an upstream may not have the name of a member`),
+    )
   })
 })

@@ -58,7 +58,10 @@ describe('a good answer', () => {
   })
 
   it.each(['application/json;charset=UTF-8', 'application/vnd.example+json'])('may be of type %s', async (type) => {
-    const { source } = await sourceAtEndpoint({ headers: { 'content-type': type }, body: JSON.stringify({ access_token: 'abc', token_type: 'Bearer' }) })
+    const { source } = await sourceAtEndpoint({
+      headers: { 'content-type': type },
+      body: JSON.stringify({ access_token: 'abc', token_type: 'Bearer' }),
+    })
     expect((await source.get()).value).toBe('abc')
   })
 
@@ -83,17 +86,48 @@ describe('a good answer', () => {
 // regressions J30
 describe('an error answer is a TokenRequestError', () => {
   const errors: [string, Reply, object][] = [
-    ['400 with an OAuth error', { status: 400, body: { error: 'invalid_scope', error_description: 'no such scope', error_uri: 'https://e.example/1' } }, { error: 'invalid_scope', errorDescription: 'no such scope', errorUri: 'https://e.example/1', status: 400 }],
-    ['401 with a challenge beside the OAuth error', { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' }, body: { error: 'invalid_client' } }, { error: 'invalid_client', status: 401 }],
-    ['401 with a challenge of no known scheme', { status: 401, headers: { 'www-authenticate': 'Keystone uri="https://k"' } }, { error: undefined, status: 401 }],
-    ['500 with an OAuth error for a bad signature', { status: 500, body: { error: 'invalid_client' } }, { error: 'invalid_client', status: 500 }],
+    [
+      '400 with an OAuth error',
+      {
+        status: 400,
+        body: { error: 'invalid_scope', error_description: 'no such scope', error_uri: 'https://e.example/1' },
+      },
+      { error: 'invalid_scope', errorDescription: 'no such scope', errorUri: 'https://e.example/1', status: 400 },
+    ],
+    [
+      '401 with a challenge beside the OAuth error',
+      { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' }, body: { error: 'invalid_client' } },
+      { error: 'invalid_client', status: 401 },
+    ],
+    [
+      '401 with a challenge of no known scheme',
+      { status: 401, headers: { 'www-authenticate': 'Keystone uri="https://k"' } },
+      { error: undefined, status: 401 },
+    ],
+    [
+      '500 with an OAuth error for a bad signature',
+      { status: 500, body: { error: 'invalid_client' } },
+      { error: 'invalid_client', status: 500 },
+    ],
     ['403 with an empty body', { status: 403 }, { error: undefined, status: 403 }],
-    ['404 as plain text', { status: 404, headers: { 'content-type': 'text/plain' }, body: 'not here' }, { error: undefined, status: 404 }],
+    [
+      '404 as plain text',
+      { status: 404, headers: { 'content-type': 'text/plain' }, body: 'not here' },
+      { error: undefined, status: 404 },
+    ],
     ['415', { status: 415 }, { status: 415 }],
     ['501', { status: 501 }, { status: 501, statusCode: 503 }],
-    ['502 as HTML', { status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad Gateway</h1>' }, { error: undefined, status: 502, statusCode: 503 }],
+    [
+      '502 as HTML',
+      { status: 502, headers: { 'content-type': 'text/html' }, body: '<h1>Bad Gateway</h1>' },
+      { error: undefined, status: 502, statusCode: 503 },
+    ],
     ['an error that is no string', { status: 400, body: { error: { code: 1 } } }, { error: undefined, status: 400 }],
-    ["Oracle's ecid", { status: 401, body: { error: 'invalid_client', ecid: 'abc^123' } }, { parameters: { ecid: 'abc^123' } }],
+    [
+      "Oracle's ecid",
+      { status: 401, body: { error: 'invalid_client', ecid: 'abc^123' } },
+      { parameters: { ecid: 'abc^123' } },
+    ],
   ]
   it.each(errors)('%s', async (_name, answer, expected) => {
     const { source } = await sourceAtEndpoint(answer)
@@ -120,7 +154,10 @@ describe('a redirect from the token endpoint', () => {
 describe('no answer is a TokenEndpointUnreachableError', () => {
   it('when the connection is reset', async () => {
     const { source } = await sourceAtEndpoint({ reset: true })
-    expect(await rejection(source.get())).toMatchObject({ code: 'ERR_TOKENWELL_TOKEN_ENDPOINT_UNREACHABLE', statusCode: 503 })
+    expect(await rejection(source.get())).toMatchObject({
+      code: 'ERR_TOKENWELL_TOKEN_ENDPOINT_UNREACHABLE',
+      statusCode: 503,
+    })
   })
 
   it('when nobody listens', async () => {
@@ -175,7 +212,10 @@ describe('Retry-After', () => {
 
 describe('a message shown to callers', () => {
   it('names the upstream and nothing internal', async () => {
-    const server = await tokenEndpoint({ status: 401, body: { error: 'invalid_client', error_description: 'no client orders' } })
+    const server = await tokenEndpoint({
+      status: 401,
+      body: { error: 'invalid_client', error_description: 'no client orders' },
+    })
     const upstream = createUpstream({
       name: 'billing',
       baseUrl: server.url,

@@ -91,43 +91,54 @@ describe('a stale token', () => {
   })
 
   // regressions S16. Without sockets, so that hundreds of calls in virtual time take none.
-  it.each([0, 0.5, 0.999])('gets one last attempt before it expires, however often renewal failed (random %d)', async (draw) => {
-    const clock = createManualClock()
-    const start = { wall: clock.now(), monotonic: clock.monotonic() }
-    const attempts: number[] = []
-    const lifetime = planLifetime(start, { expiresIn: 3600, refreshIn: undefined }, { jitter: 0 }, () => draw)
-    const first = createAccessToken({ value: 'v', tokenType: 'Bearer', expiresAt: start.wall + 3_600_000, generation: 'g' })
-    const source = new CachingSource({
-      upstream: undefined,
-      clock,
-      cache: memoryTokenCache(),
-      timeoutMs: 10_000,
-      maxFlights: 10,
-      random: () => draw,
-      planOf: () => ({ key: 'k', parameters: clientCredentials().parameters(undefined) }),
-      issue: async () => {
-        attempts.push(clock.monotonic() - start.monotonic)
-        if (attempts.length > 1) throw new TokenRequestError('no', {})
-        return { token: first, lifetime }
-      },
-      close: async () => {},
-    })
-    await source.get()
-    await clock.advance(2_880_000)
-    for (let second = 2880; second < 3595; second++) {
-      expect(await source.get()).toBe(first)
-      await clock.advance(1000)
-    }
-    const renewals = attempts.slice(1)
-    expect(renewals[0]).toBe(2_880_000)
-    expect(renewals.length).toBeLessThan(35)
-    expect(renewals.some((age) => age >= 3_570_000 && age < 3_595_000)).toBe(true)
-    expect(renewals.every((age, index) => index === 0 || age - (renewals[index - 1] ?? 0) >= 1000)).toBe(true)
-  })
+  it.each([0, 0.5, 0.999])(
+    'gets one last attempt before it expires, however often renewal failed (random %d)',
+    async (draw) => {
+      const clock = createManualClock()
+      const start = { wall: clock.now(), monotonic: clock.monotonic() }
+      const attempts: number[] = []
+      const lifetime = planLifetime(start, { expiresIn: 3600, refreshIn: undefined }, { jitter: 0 }, () => draw)
+      const first = createAccessToken({
+        value: 'v',
+        tokenType: 'Bearer',
+        expiresAt: start.wall + 3_600_000,
+        generation: 'g',
+      })
+      const source = new CachingSource({
+        upstream: undefined,
+        clock,
+        cache: memoryTokenCache(),
+        timeoutMs: 10_000,
+        maxFlights: 10,
+        random: () => draw,
+        planOf: () => ({ key: 'k', parameters: clientCredentials().parameters(undefined) }),
+        issue: async () => {
+          attempts.push(clock.monotonic() - start.monotonic)
+          if (attempts.length > 1) throw new TokenRequestError('no', {})
+          return { token: first, lifetime }
+        },
+        close: async () => {},
+      })
+      await source.get()
+      await clock.advance(2_880_000)
+      for (let second = 2880; second < 3595; second++) {
+        expect(await source.get()).toBe(first)
+        await clock.advance(1000)
+      }
+      const renewals = attempts.slice(1)
+      expect(renewals[0]).toBe(2_880_000)
+      expect(renewals.length).toBeLessThan(35)
+      expect(renewals.some((age) => age >= 3_570_000 && age < 3_595_000)).toBe(true)
+      expect(renewals.every((age, index) => index === 0 || age - (renewals[index - 1] ?? 0) >= 1000)).toBe(true)
+    },
+  )
 
   // regressions J13
   it('is kept when the server hands out one that ends no later, and the server is not hammered', async () => {
-    const { server, clock, source } = await sourceAtEndpoint((_request, index) => tokenReply({ expiresIn: index === 0 ? 3600 : 100 }), noJitter)
+    const { server, clock, source } = await sourceAtEndpoint(
+      (_request, index) => tokenReply({ expiresIn: index === 0 ? 3600 : 100 }),
+      noJitter,
+    )
     const first = await source.get()
     await clock.advance(3_100_000)
     for (let call = 0; call < 20; call++) {
@@ -257,8 +268,13 @@ describe('many callers at once', () => {
   })
 
   it('of more than 1,000 different tokens are refused beyond that', async () => {
-    const { source } = await sourceAtEndpoint({ hang: true }, { grant: clientCredentials({ parameters: ({ tenant }) => ({ tenant: tenant ?? '' }) }) })
-    const waiting = Array.from({ length: 1000 }, (_, index) => rejection(source.get({ context: { tenant: String(index) } })))
+    const { source } = await sourceAtEndpoint(
+      { hang: true },
+      { grant: clientCredentials({ parameters: ({ tenant }) => ({ tenant: tenant ?? '' }) }) },
+    )
+    const waiting = Array.from({ length: 1000 }, (_, index) =>
+      rejection(source.get({ context: { tenant: String(index) } })),
+    )
     const refused = await rejection(source.get({ context: { tenant: 'one more' } }))
     expect(refused).toBeInstanceOf(OverloadError)
     expect(refused).toMatchObject({ code: 'ERR_TOKENWELL_OVERLOAD', statusCode: 503 })
@@ -387,7 +403,13 @@ describe('a cache that is given', () => {
     const cache = remote()
     const first = await sourceAtEndpoint(undefined, { cache })
     const token = await first.source.get()
-    const second = createTokenSource({ tokenEndpoint: `${first.server.url}/token`, clientId: 'orders', clientAuth: clientSecretBasic('s3cret'), cache, clock: first.clock })
+    const second = createTokenSource({
+      tokenEndpoint: `${first.server.url}/token`,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s3cret'),
+      cache,
+      clock: first.clock,
+    })
     onTestFinished(() => second.close())
     expect(await second.get()).toBe(token)
     expect(first.server.requests).toHaveLength(1)
@@ -399,7 +421,15 @@ describe('a cache that is given', () => {
 
   it('elsewhere, fails no call when it fails', async () => {
     const broken = () => Promise.reject(new Error('down'))
-    const { source } = await sourceAtEndpoint(undefined, { cache: { get: broken, set: broken, delete: () => { throw new Error('down') } } })
+    const { source } = await sourceAtEndpoint(undefined, {
+      cache: {
+        get: broken,
+        set: broken,
+        delete: () => {
+          throw new Error('down')
+        },
+      },
+    })
     const token = await source.get()
     expect(source.invalidate(token)).toBe(true)
     expect(await source.get()).not.toBe(token)

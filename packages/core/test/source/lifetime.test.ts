@@ -110,11 +110,15 @@ describe('state', () => {
 // regressions S17, J12, J29
 it('whatever the life, half of it is fresh, and a token is stale before it expires', () => {
   fc.assert(
-    fc.property(fc.double({ min: 0.001, max: 1e9, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (seconds, draw) => {
-      const life = plan(seconds, {}, draw) ?? expect.fail()
-      expect(life.renewAfterMs).toBeGreaterThanOrEqual(life.lifetimeMs / 2)
-      expect(life.usableForMs).toBeGreaterThanOrEqual(life.renewAfterMs)
-      expect(life.usableForMs).toBeLessThan(life.lifetimeMs)
-    }),
+    fc.property(
+      fc.double({ min: 0.001, max: 1e9, noNaN: true }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (seconds, draw) => {
+        const life = plan(seconds, {}, draw) ?? expect.fail()
+        expect(life.renewAfterMs).toBeGreaterThanOrEqual(life.lifetimeMs / 2)
+        expect(life.usableForMs).toBeGreaterThanOrEqual(life.renewAfterMs)
+        expect(life.usableForMs).toBeLessThan(life.lifetimeMs)
+      },
+    ),
   )
 })

@@ -17,7 +17,9 @@ describe('memoryTokenCache', () => {
   for (const { name, run } of contract) it(name, run)
 
   it.each([0, -1, 1.5, Number.NaN, '10', null])('refuses %j as its bound', (maxEntries) => {
-    expect(() => memoryTokenCache({ maxEntries: maxEntries as number })).toThrow(new TypeError('memoryTokenCache: maxEntries: expected a whole number of at least 1'))
+    expect(() => memoryTokenCache({ maxEntries: maxEntries as number })).toThrow(
+      new TypeError('memoryTokenCache: maxEntries: expected a whole number of at least 1'),
+    )
   })
 
   // regressions S43, J6
@@ -26,7 +28,9 @@ describe('memoryTokenCache', () => {
     const token = createAccessToken({ value: 'v', tokenType: 'Bearer', expiresAt: 0, generation: 'g' })
     const entry = { token, lifetime: { start, lifetimeMs: 1, renewAfterMs: 1, usableForMs: 1 } }
     for (let index = 0; index < 100_000; index++) cache.set(`key-${index}`, entry)
-    const kept = Array.from({ length: 100_000 }, (_, index) => cache.get(`key-${index}`)).filter((found) => found !== undefined)
+    const kept = Array.from({ length: 100_000 }, (_, index) => cache.get(`key-${index}`)).filter(
+      (found) => found !== undefined,
+    )
     expect(kept).toHaveLength(100)
   })
 })

@@ -48,8 +48,12 @@ describe('the token key', () => {
     const one = { type: 'a', actions: ['read', 'write'] }
     const two = { actions: ['read', 'write'], type: 'a' }
     expect(keyOf({ authorizationDetails: [one] })).toBe(keyOf({ authorizationDetails: [two] }))
-    expect(keyOf({ authorizationDetails: [one, { type: 'b' }] })).not.toBe(keyOf({ authorizationDetails: [{ type: 'b' }, one] }))
-    expect(keyOf({ authorizationDetails: [{ type: 'a', x: [['y', 1]] }] })).not.toBe(keyOf({ authorizationDetails: [{ type: 'a', x: { y: 1 } }] }))
+    expect(keyOf({ authorizationDetails: [one, { type: 'b' }] })).not.toBe(
+      keyOf({ authorizationDetails: [{ type: 'b' }, one] }),
+    )
+    expect(keyOf({ authorizationDetails: [{ type: 'a', x: [['y', 1]] }] })).not.toBe(
+      keyOf({ authorizationDetails: [{ type: 'a', x: { y: 1 } }] }),
+    )
   })
 
   // regressions S4, J2, J3
@@ -63,10 +67,31 @@ describe('the token key', () => {
   })
 
   it('is the same only for the same parameters', () => {
-    const words = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', '"', ',', '[', '\\', '\0'), minLength: 1, maxLength: 3 }), { maxLength: 3 })
-    const options = fc.record({ resource: words, audience: words, parameters: fc.dictionary(fc.constantFrom('x', 'y'), words) })
-    const canonical = ({ resource, audience, parameters }: { resource: string[]; audience: string[]; parameters: Record<string, string[]> }) =>
-      JSON.stringify([[...new Set(resource)].toSorted(), [...new Set(audience)].toSorted(), Object.entries(parameters).flatMap(([name, values]) => values.map((value) => [name, value])).toSorted()])
+    const words = fc.array(
+      fc.string({ unit: fc.constantFrom('a', 'b', '"', ',', '[', '\\', '\0'), minLength: 1, maxLength: 3 }),
+      { maxLength: 3 },
+    )
+    const options = fc.record({
+      resource: words,
+      audience: words,
+      parameters: fc.dictionary(fc.constantFrom('x', 'y'), words),
+    })
+    const canonical = ({
+      resource,
+      audience,
+      parameters,
+    }: {
+      resource: string[]
+      audience: string[]
+      parameters: Record<string, string[]>
+    }) =>
+      JSON.stringify([
+        [...new Set(resource)].toSorted(),
+        [...new Set(audience)].toSorted(),
+        Object.entries(parameters)
+          .flatMap(([name, values]) => values.map((value) => JSON.stringify([name, value])))
+          .toSorted(),
+      ])
     fc.assert(
       fc.property(options, options, (one, other) => {
         expect(keyOf(one) === keyOf(other)).toBe(canonical(one) === canonical(other))
@@ -77,12 +102,22 @@ describe('the token key', () => {
 })
 
 describe('a grant', () => {
-  it.each(['scope', 'client_id', 'client_secret', 'grant_type', 'resource', 'audience', 'assertion', 'client_assertion'])(
-    'refuses %s as a further parameter',
-    (name) => {
-      expect(() => clientCredentials({ parameters: { [name]: 'x' } })).toThrow(new TypeError(`parameters.${name}: the protocol's own parameter; it has an option of its own or is not yours to set`))
-    },
-  )
+  it.each([
+    'scope',
+    'client_id',
+    'client_secret',
+    'grant_type',
+    'resource',
+    'audience',
+    'assertion',
+    'client_assertion',
+  ])('refuses %s as a further parameter', (name) => {
+    expect(() => clientCredentials({ parameters: { [name]: 'x' } })).toThrow(
+      new TypeError(
+        `parameters.${name}: the protocol's own parameter; it has an option of its own or is not yours to set`,
+      ),
+    )
+  })
 
   // regressions S7, J44
   it('keeps no object of the caller', () => {
@@ -91,7 +126,10 @@ describe('a grant', () => {
     const grant = clientCredentials({ scope, authorizationDetails: [detail] })
     detail.actions.push('write')
     scope.push('b')
-    expect(grant.parameters(undefined)).toMatchObject({ scope: ['a'], authorizationDetails: [{ type: 'a', actions: ['read'] }] })
+    expect(grant.parameters(undefined)).toMatchObject({
+      scope: ['a'],
+      authorizationDetails: [{ type: 'a', actions: ['read'] }],
+    })
     expect(Object.isFrozen(grant.parameters(undefined))).toBe(true)
   })
 
