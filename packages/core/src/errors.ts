@@ -20,9 +20,15 @@ const isTokenwellError = Symbol.for('tokenwell.error')
 export abstract class TokenwellError extends Error {
   /** Stable and meant for programs: `ERR_TOKENWELL_…`. */
   abstract readonly code: string
-  /** What a server should answer its caller if nobody handles this error: 502 when the authorization server refused this
-   * service, 503 when it could not be reached. */
+  /**
+   * What a server should answer its caller if nobody handles this error: 502 when the authorization server refused this
+   * service, 503 when it could not be reached.
+   */
   readonly statusCode: number
+  /** The same, by the other name that frameworks look for. Never the status of somebody else's answer. */
+  readonly status: number
+  /** Tells frameworks that follow http-errors that `message` may be shown to the caller. */
+  readonly expose = true
   /** Name of the upstream, where one is known. */
   readonly upstream: string | undefined
   readonly #problem: string
@@ -32,6 +38,7 @@ export abstract class TokenwellError extends Error {
     const about = details.upstream === undefined ? problem : `Upstream ${JSON.stringify(details.upstream)}: ${problem}`
     super(about, details.cause === undefined ? undefined : { cause: details.cause })
     this.statusCode = details.statusCode ?? statusCode
+    this.status = this.statusCode
     this.upstream = details.upstream
     this.#problem = problem
     this.#details = details
@@ -71,7 +78,7 @@ export interface TokenRequestErrorDetails extends TokenwellErrorDetails {
   readonly error?: string | undefined
   readonly errorDescription?: string | undefined
   readonly errorUri?: string | undefined
-  readonly status?: number
+  readonly tokenEndpointStatus?: number | undefined
   readonly parameters?: Readonly<Record<string, string>>
   readonly retryAt?: number | undefined
   readonly fromCache?: boolean
@@ -85,8 +92,8 @@ export class TokenRequestError extends TokenwellError {
   /** The server's own words: secrets that were sent are cut out of it, and it is at most 500 characters long. */
   readonly errorDescription: string | undefined
   readonly errorUri: string | undefined
-  /** HTTP status of the token endpoint's answer. */
-  readonly status: number | undefined
+  /** HTTP status of the token endpoint's answer; undefined when none was asked for. */
+  readonly tokenEndpointStatus: number | undefined
   /** Further members of the error answer that are short strings or numbers, such as Oracle's `ecid`. */
   readonly parameters: Readonly<Record<string, string>>
   /** Milliseconds since the epoch before which another attempt is pointless, when the server said so (`Retry-After`). */
@@ -99,14 +106,15 @@ export class TokenRequestError extends TokenwellError {
     this.error = details.error
     this.errorDescription = details.errorDescription
     this.errorUri = details.errorUri
-    this.status = details.status
+    this.tokenEndpointStatus = details.tokenEndpointStatus
     this.parameters = Object.freeze({ ...details.parameters })
     this.retryAt = details.retryAt
     this.fromCache = details.fromCache ?? false
   }
 
   override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), error: this.error, status: this.status, retryAt: this.retryAt }
+    const { error, tokenEndpointStatus, retryAt } = this
+    return { ...super.toJSON(), error, tokenEndpointStatus, retryAt }
   }
 }
 

@@ -20,6 +20,8 @@ describe('error classes', () => {
     const error = new Class('it failed', { upstream: 'billing', cause })
     expect(error).toBeInstanceOf(core.TokenwellError)
     expect(error).toBeInstanceOf(Error)
+    // What Express, Fastify, Koa and Nest read, by the convention of http-errors.
+    expect(error).toMatchObject({ status: statusCode, expose: true })
     expect(error).toMatchObject({
       name,
       code,
@@ -36,7 +38,7 @@ describe('error classes', () => {
   it('are made anew for each caller with everything they say', () => {
     const error = new core.TokenRequestError('no', {
       error: 'invalid_client',
-      status: 401,
+      tokenEndpointStatus: 401,
       parameters: { ecid: 'e' },
       cause: new Error('c'),
     })
@@ -46,7 +48,7 @@ describe('error classes', () => {
     expect(copy).toMatchObject({
       message: 'Upstream "billing": no',
       error: 'invalid_client',
-      status: 401,
+      tokenEndpointStatus: 401,
       parameters: { ecid: 'e' },
       cause: error.cause,
     })

@@ -118,7 +118,7 @@ function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[], n
     error: code,
     errorDescription: clean(description),
     errorUri: clean(uri),
-    status: answer.status,
+    tokenEndpointStatus: answer.status,
     // Without an OAuth error, the server itself is in trouble: our caller may try again.
     statusCode: code === undefined && (answer.status >= 500 || answer.status === 429) ? 503 : undefined,
     retryAt: retryAtOf(answer.headers, now),

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import { createManualClock, tokenReply } from '@tokenwell/testing'
+import { createManualClock, createScriptedServer, tokenReply } from '@tokenwell/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   clientCredentials,
@@ -22,6 +22,15 @@ import { rejection, sourceAtEndpoint, tokenEndpoint } from '../support.ts'
 const noJitter = { renewal: { jitter: 0 } }
 const settled = async () => {
   for (let turn = 0; turn < 20; turn++) await setImmediate()
+}
+
+/** A cache outside of this process, as far as a source can tell. */
+function remote(entries = new Map<string, CachedToken>()): TokenCache {
+  return {
+    get: async (key) => entries.get(key),
+    set: async (key, entry) => void entries.set(key, entry),
+    delete: async (key, generation) => entries.get(key)?.token.generation === generation && entries.delete(key),
+  }
 }
 
 describe('a fresh token', () => {
@@ -283,6 +292,31 @@ describe('many callers at once', () => {
   })
 })
 
+describe('the time at which a token was asked for', () => {
+  it('is when its request was sent, not when the metadata was', async () => {
+    let release = () => {}
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    const server = await createScriptedServer(async ({ path }) => {
+      if (path === '/token') return tokenReply({ expiresIn: 60 })
+      await gate
+      return { body: { issuer: server.url, token_endpoint: `${server.url}/token` } }
+    })
+    const clock = createManualClock()
+    const source = createTokenSource({
+      issuer: server.url,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s'),
+      clock,
+    })
+    onTestFinished(async () => void (await Promise.all([source.close(), server.close()])))
+    const waiting = source.get()
+    await expect.poll(() => server.requests.length).toBe(1)
+    await clock.advance(4000)
+    release()
+    expect((await waiting).expiresAt).toBe(clock.now() + 60_000)
+  })
+})
+
 describe('invalidate', () => {
   // regressions S10
   it('forgets this very token, once', async () => {
@@ -317,6 +351,25 @@ describe('invalidate', () => {
   })
 })
 
+// regressions J20
+it('a request that ends after a newer one began leaves the newer one in place', async () => {
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const { server, source } = await sourceAtEndpoint(async (_request, index) => {
+    await gates[index]?.promise
+    return tokenReply({ accessToken: `token-${index}` })
+  })
+  const older = source.get()
+  await expect.poll(() => server.requests.length).toBe(1)
+  const newer = source.get({ forceRenewal: true })
+  await expect.poll(() => server.requests.length).toBe(2)
+  gates[0]?.resolve()
+  expect((await older).value).toBe('token-0')
+  const joined = source.get()
+  gates[1]?.resolve()
+  expect([(await newer).value, (await joined).value]).toEqual(['token-1', 'token-1'])
+  expect(server.requests).toHaveLength(2)
+})
+
 describe('forceRenewal', () => {
   it('asks although a token is at hand; calls at the same time share one request', async () => {
     const { server, source } = await sourceAtEndpoint()
@@ -325,6 +378,14 @@ describe('forceRenewal', () => {
     expect(new Set(forced).size).toBe(1)
     expect(forced[0]).not.toBe(first)
     expect(source.peek()).toBe(forced[0])
+    expect(server.requests).toHaveLength(2)
+  })
+
+  it('asks the server, not a cache elsewhere', async () => {
+    const cache = remote()
+    const { server, source } = await sourceAtEndpoint(undefined, { cache })
+    const first = await source.get()
+    expect(await source.get({ forceRenewal: true })).not.toBe(first)
     expect(server.requests).toHaveLength(2)
   })
 
@@ -390,14 +451,6 @@ describe('a cache that is given', () => {
     expect(other.peek()).toBe(token)
     expect(stranger.peek()).toBeUndefined()
   })
-
-  function remote(entries = new Map<string, CachedToken>()): TokenCache {
-    return {
-      get: async (key) => entries.get(key),
-      set: async (key, entry) => void entries.set(key, entry),
-      delete: async (key, generation) => entries.get(key)?.token.generation === generation && entries.delete(key),
-    }
-  }
 
   it('elsewhere, is asked before the server, and told of new and refused tokens', async () => {
     const cache = remote()
