@@ -1,0 +1,17 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createApp } from './app.ts'
+import { readConfig } from './config.ts'
+import { connectUpstreams } from './upstreams.ts'
+
+const config = readConfig(process.env)
+const upstreams = connectUpstreams(config)
+const server = createApp(upstreams).listen(config.port, config.host)
+await once(server, 'listening')
+console.log(`Orders: http://${config.host}:${(server.address() as AddressInfo).port}/orders/42`)
+
+await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+// In this order, so that requests under way can still make their calls.
+server.close()
+await once(server, 'close')
+await upstreams.close()

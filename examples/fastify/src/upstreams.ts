@@ -1,0 +1,23 @@
+import { clientSecretPost, createUpstreams } from '@tokenwell/core'
+import type { Config } from './config.ts'
+
+/** The protected APIs that this service calls. */
+export function connectUpstreams({ billing }: Pick<Config, 'billing'>) {
+  return createUpstreams({
+    billing: {
+      baseUrl: billing.baseUrl,
+      oauth: {
+        issuer: billing.issuer,
+        clientId: billing.clientId,
+        clientAuth: clientSecretPost(billing.clientSecret),
+        scope: billing.scope,
+      },
+    },
+  })
+}
+
+declare module '@tokenwell/core' {
+  interface Register {
+    upstreams: ReturnType<typeof connectUpstreams>
+  }
+}
