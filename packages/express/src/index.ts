@@ -1,0 +1,2 @@
+export { tokenwell } from './tokenwell.ts'
+export type { TokenwellOptions } from './tokenwell.ts'

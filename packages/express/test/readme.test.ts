@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+
+import type { Upstreams } from '@tokenwell/core'
+import { createScriptedServer } from '@tokenwell/testing'
+import express from 'express'
+import { expect, test, vi } from 'vitest'
+
+import { tokenwell } from '../src/index.ts'
+import { urlOf, type Service } from './adapter-suite.ts'
+import { runReadme } from './readme.ts'
+import { startServers } from './servers.ts'
+
+const unused = { [Symbol.asyncDispose]: async () => {} }
+const asService = (server: Server): Service => ({ server, ...unused })
+
+test("the README's application calls the API with its token, answers errors and closes its upstreams", async () => {
+  await using servers = await startServers()
+  const { clientId, secret } = servers.authorizationServer.clients.basic
+  vi.stubEnv('BILLING_SECRET', secret)
+  const { server, upstreams } = (await runReadme(
+    'start',
+    {
+      "'@tokenwell/express'": "'../src/index.ts'",
+      'https://billing.example.com': servers.api.url,
+      'https://login.example.com': servers.authorizationServer.issuer,
+      "'orders'": JSON.stringify(clientId),
+      '3000': "0, '127.0.0.1'",
+    },
+    ['server', 'upstreams'],
+  )) as { server: Server; upstreams: Upstreams<'billing'> }
+  if (!server.listening) await once(server, 'listening')
+
+  const answer = await (await fetch(urlOf(asService(server)))).json()
+  expect(answer).toMatchObject({ path: '/v1/invoices/42', clientId, scope: 'invoices:read' })
+
+  const logged = vi.spyOn(console, 'error').mockReturnValue()
+  await servers.authorizationServer.close()
+  upstreams.billing.tokens.invalidate(await upstreams.billing.tokens.get())
+  const refusal = await fetch(urlOf(asService(server)))
+  expect([refusal.status, await refusal.json()]).toEqual([
+    503,
+    { message: expect.stringContaining('"billing"') as string },
+  ])
+  expect(logged).toHaveBeenCalledOnce()
+  logged.mockRestore()
+
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  await expect(upstreams.billing.fetch('/')).rejects.toMatchObject({ code: 'ERR_TOKENWELL_CLOSED' })
+  vi.unstubAllEnvs()
+})
+
+test("the README's upstreams for tests need no authorization server", async () => {
+  await using api = await createScriptedServer(({ headers }) => ({ body: headers }))
+  const { upstreams } = (await runReadme('test', { 'http://localhost:4000': api.url }, ['upstreams'])) as {
+    upstreams: Upstreams<'billing'>
+  }
+  const app = express()
+  app.use(tokenwell(upstreams), (req, res, next) => {
+    req.upstreams.billing.request('/').then(({ body }) => body.pipe(res), next)
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  expect(await (await fetch(urlOf(asService(server)))).json()).toHaveProperty('authorization', 'Bearer for-tests')
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  await upstreams.close()
+})

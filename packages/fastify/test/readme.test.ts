@@ -1,0 +1,44 @@
+import type { Upstreams } from '@tokenwell/core'
+import { createScriptedServer } from '@tokenwell/testing'
+import fastify, { type FastifyInstance } from 'fastify'
+import { expect, test, vi } from 'vitest'
+
+import { tokenwell } from '../src/index.ts'
+import { urlOf } from './adapter-suite.ts'
+import { runReadme } from './readme.ts'
+import { startServers } from './servers.ts'
+
+test("the README's application calls the API with its token and closes its upstreams", async () => {
+  await using servers = await startServers()
+  const { clientId, secret } = servers.authorizationServer.clients.basic
+  vi.stubEnv('BILLING_SECRET', secret)
+  const { app, upstreams } = (await runReadme(
+    'start',
+    {
+      "'@tokenwell/fastify'": "'../src/index.ts'",
+      'https://billing.example.com': servers.api.url,
+      'https://login.example.com': servers.authorizationServer.issuer,
+      "'orders'": JSON.stringify(clientId),
+      '3000': "0, host: '127.0.0.1'",
+    },
+    ['app', 'upstreams'],
+  )) as { app: FastifyInstance; upstreams: Upstreams<'billing'> }
+  vi.unstubAllEnvs()
+
+  const answer = await fetch(urlOf({ server: app.server, [Symbol.asyncDispose]: () => app.close() }))
+  expect(await answer.json()).toMatchObject({ path: '/v1/invoices/42', clientId, scope: 'invoices:read' })
+  app.server.closeAllConnections()
+  await app.close()
+  await expect(upstreams.billing.fetch('/')).rejects.toMatchObject({ code: 'ERR_TOKENWELL_CLOSED' })
+})
+
+test("the README's upstreams for tests need no authorization server", async () => {
+  await using api = await createScriptedServer(({ headers }) => ({ body: headers }))
+  const { upstreams } = (await runReadme('test', { 'http://localhost:4000': api.url }, ['upstreams'])) as {
+    upstreams: Upstreams<'billing'>
+  }
+  await using app = fastify()
+  await app.register(tokenwell, { upstreams, warmUp: 'required' })
+  app.get('/', (request) => request.upstreams.billing.fetch('/').then((response) => response.json()))
+  expect((await app.inject('/')).json()).toHaveProperty('authorization', 'Bearer for-tests')
+})

@@ -1,0 +1,47 @@
+import type { IncomingMessage } from 'node:http'
+import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common'
+import type { CallContext, RequestContextOptions, Upstreams } from '@tokenwell/core'
+
+/** Options of `TokenwellModule.forRoot` and `forFeature`. */
+export interface TokenwellModuleOptions extends RequestContextOptions {
+  /** What `createUpstreams` made. */
+  readonly upstreams: Upstreams<never>
+  /** Adds to the context of calls made for a request of node:http. */
+  readonly context?: ((request: IncomingMessage) => CallContext) | undefined
+  /**
+   * Tokens before the first request. `'background'` (default): asked for at start-up, nobody waits. `'required'`: the
+   * application does not start without them. `'off'`: the first call that needs a token asks for it.
+   */
+  readonly warmUp?: 'background' | 'required' | 'off' | undefined
+  /** Closes the upstreams when the application shuts down. Default true. */
+  readonly closeOnShutdown?: boolean | undefined
+}
+
+/** Throws a `TypeError` that names the option when one of the module's own is wrong; the others are checked by core. */
+export function checkOptions(options: TokenwellModuleOptions): TokenwellModuleOptions {
+  const { upstreams, context, warmUp = 'background' } = options
+  if (typeof upstreams?.requestContext !== 'function') {
+    throw new TypeError('upstreams: expected what createUpstreams made')
+  }
+  if (context !== undefined && typeof context !== 'function') {
+    throw new TypeError('context: expected a function of the request')
+  }
+  if (!['background', 'required', 'off'].includes(warmUp)) {
+    throw new TypeError("warmUp: expected 'background', 'required' or 'off'")
+  }
+  return options
+}
+
+/** Makes the options of the module; for `useClass` and `useExisting`. */
+export interface TokenwellOptionsFactory {
+  createTokenwellOptions(): TokenwellModuleOptions | Promise<TokenwellModuleOptions>
+}
+
+/** Options of `TokenwellModule.forRootAsync`; one of `useFactory`, `useClass` and `useExisting`. */
+export interface TokenwellAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** What `useFactory` is called with. */
+  readonly inject?: FactoryProvider['inject']
+  readonly useFactory?: (...injected: never[]) => TokenwellModuleOptions | Promise<TokenwellModuleOptions>
+  readonly useClass?: Type<TokenwellOptionsFactory>
+  readonly useExisting?: Type<TokenwellOptionsFactory>
+}
