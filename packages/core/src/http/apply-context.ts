@@ -40,8 +40,8 @@ export function applyContext({
   }
 }
 
-// The signal of the context, if it ends calls of this method.
-function signalFor(method: string, context: CallContext | undefined): AbortSignal | undefined {
+/** The signal of the context, if it ends calls of this method. */
+export function signalFor(method: string, context: CallContext | undefined): AbortSignal | undefined {
   if (context?.signalAborts === 'safe-methods' && !safeMethods.has(method.toUpperCase())) return undefined
   return context?.signal
 }

@@ -1,6 +1,7 @@
 import * as undici from 'undici'
 import type { CallContext } from '../context/call-context.ts'
 import { TokenwellError } from '../errors.ts'
+import { signalFor } from './apply-context.ts'
 import type { TargetResolver } from './target.ts'
 
 /** WHATWG fetch as this Node.js has it. */
@@ -21,6 +22,7 @@ export interface CreateFetchOptions {
  */
 export function createFetch({ dispatcher, targets, current }: CreateFetchOptions): Fetch {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
+    const context = current()
     const isRequest = typeof input === 'object' && !(input instanceof URL)
     const { origin, path } = targets.resolve(isRequest ? input.url : input)
     const own = { ...(isRequest ? fromRequest(input) : {}), ...definedIn(init) } as undici.RequestInit
@@ -29,7 +31,7 @@ export function createFetch({ dispatcher, targets, current }: CreateFetchOptions
     try {
       return await undici.fetch(origin + path, { ...own, ...converted, dispatcher })
     } catch (error) {
-      throw reasonOf(error, own.signal, current()?.signal)
+      throw reasonOf(error, own.signal, signalFor(own.method ?? 'GET', context))
     }
   }
   return fetch
@@ -70,6 +72,7 @@ function toUndiciFormData(form: FormData): undici.FormData {
 // are better told as they are.
 function reasonOf(error: unknown, own: AbortSignal | null | undefined, context: AbortSignal | undefined): unknown {
   if (own?.aborted === true) return own.reason
-  const cause = error instanceof TypeError ? error.cause : undefined
-  return cause instanceof TokenwellError || (context?.aborted === true && cause === context.reason) ? cause : error
+  const cause = error instanceof Error ? error.cause : undefined
+  if (cause instanceof TokenwellError) return cause
+  return context?.aborted === true ? context.reason : error
 }

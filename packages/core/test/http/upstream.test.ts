@@ -420,22 +420,29 @@ describe('with and run', () => {
     expect(api.requests[4]?.headers['x-other']).toBe('o')
   })
 
-  it('end calls with the signal of the context, which is what they reject with; no listener stays', async () => {
-    const api = await scripted({ hang: true })
-    const controller = new AbortController()
-    const { billing } = oneUpstream(api.url).with({ signal: controller.signal })
-    const waiting = [
-      rejection(billing.fetch('/')),
-      rejection(billing.request('/')),
-      rejection(undiciRequest(api.url, { dispatcher: billing.dispatcher })),
-    ]
-    await expect.poll(() => api.requests.length).toBe(3)
-    const reason = new Error('the caller hung up')
-    controller.abort(reason)
-    expect(await Promise.all(waiting)).toEqual([reason, reason, reason])
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
-    expect(await rejection(billing.request('/'))).toBe(reason)
-  })
+  it.each([
+    ['an error', () => new Error('the caller hung up')],
+    ['an AbortError', () => new DOMException('the caller hung up', 'AbortError')],
+    ['a text', () => 'the caller hung up'],
+  ])(
+    'end calls with the signal of the context, whose reason they reject with: %s; no listener stays',
+    async (_name, make) => {
+      const api = await scripted({ hang: true })
+      const controller = new AbortController()
+      const { billing } = oneUpstream(api.url).with({ signal: controller.signal })
+      const waiting = [
+        rejection(billing.fetch('/')),
+        rejection(billing.request('/')),
+        rejection(undiciRequest(api.url, { dispatcher: billing.dispatcher })),
+      ]
+      await expect.poll(() => api.requests.length).toBe(3)
+      const reason = make()
+      controller.abort(reason)
+      expect(await Promise.all(waiting)).toEqual([reason, reason, reason])
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
+      expect(await rejection(billing.request('/'))).toBe(reason)
+    },
+  )
 
   it('leave no listener on the signal after calls that went well', async () => {
     const api = await scripted()
