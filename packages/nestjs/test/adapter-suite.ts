@@ -228,8 +228,7 @@ export function adapterSuite(name: string, start: StartService): void {
         else expect(await outcome.promise).toBe(200)
       })
 
-      // Core: fetch rejects with undici's own TypeError, since it is not told of the signal. To be mended there.
-      test.fails('is told as such to who waits for fetch', async () => {
+      test('is told as such to who waits for fetch', async () => {
         const reached = Promise.withResolvers<void>()
         await using api = await createScriptedServer(() => {
           reached.resolve()
