@@ -8,8 +8,8 @@ import express4 from 'express-4'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
-import { adapterSuite, urlOf, type Service } from './adapter-suite.ts'
-import { startServers, type Servers } from './servers.ts'
+import { adapterSuite, urlOf, type Service } from '@tokenwell/adapter-suite'
+import { startServers, type Servers } from '@tokenwell/adapter-suite'
 
 const versions = [
   { version: 'Express 4', create: express4, isFour: true },

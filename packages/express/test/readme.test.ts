@@ -7,9 +7,9 @@ import express from 'express'
 import { expect, test, vi } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
-import { urlOf, type Service } from './adapter-suite.ts'
-import { runReadme } from './readme.ts'
-import { startServers } from './servers.ts'
+import { urlOf, type Service } from '@tokenwell/adapter-suite'
+import { runReadme } from '@tokenwell/adapter-suite'
+import { startServers } from '@tokenwell/adapter-suite'
 
 const unused = { [Symbol.asyncDispose]: async () => {} }
 const asService = (server: Server): Service => ({ server, ...unused })
@@ -19,6 +19,7 @@ test("the README's application calls the API with its token, answers errors and 
   const { clientId, secret } = servers.authorizationServer.clients.basic
   vi.stubEnv('BILLING_SECRET', secret)
   const { server, upstreams } = (await runReadme(
+    import.meta.url,
     'start',
     {
       "'@tokenwell/express'": "'../src/index.ts'",
@@ -53,7 +54,9 @@ test("the README's application calls the API with its token, answers errors and 
 
 test("the README's upstreams for tests need no authorization server", async () => {
   await using api = await createScriptedServer(({ headers }) => ({ body: headers }))
-  const { upstreams } = (await runReadme('test', { 'http://localhost:4000': api.url }, ['upstreams'])) as {
+  const { upstreams } = (await runReadme(import.meta.url, 'test', { 'http://localhost:4000': api.url }, [
+    'upstreams',
+  ])) as {
     upstreams: Upstreams<'billing'>
   }
   const app = express()

@@ -6,8 +6,8 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
-import { adapterSuite, urlOf, type Service } from './adapter-suite.ts'
-import { startServers, type Servers } from './servers.ts'
+import { adapterSuite, urlOf, type Service } from '@tokenwell/adapter-suite'
+import { startServers, type Servers } from '@tokenwell/adapter-suite'
 
 async function listen(app: FastifyInstance): Promise<Service> {
   await app.listen({ port: 0, host: '127.0.0.1' })

@@ -4,15 +4,16 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { expect, test, vi } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
-import { urlOf } from './adapter-suite.ts'
-import { runReadme } from './readme.ts'
-import { startServers } from './servers.ts'
+import { urlOf } from '@tokenwell/adapter-suite'
+import { runReadme } from '@tokenwell/adapter-suite'
+import { startServers } from '@tokenwell/adapter-suite'
 
 test("the README's application calls the API with its token and closes its upstreams", async () => {
   await using servers = await startServers()
   const { clientId, secret } = servers.authorizationServer.clients.basic
   vi.stubEnv('BILLING_SECRET', secret)
   const { app, upstreams } = (await runReadme(
+    import.meta.url,
     'start',
     {
       "'@tokenwell/fastify'": "'../src/index.ts'",
@@ -34,7 +35,9 @@ test("the README's application calls the API with its token and closes its upstr
 
 test("the README's upstreams for tests need no authorization server", async () => {
   await using api = await createScriptedServer(({ headers }) => ({ body: headers }))
-  const { upstreams } = (await runReadme('test', { 'http://localhost:4000': api.url }, ['upstreams'])) as {
+  const { upstreams } = (await runReadme(import.meta.url, 'test', { 'http://localhost:4000': api.url }, [
+    'upstreams',
+  ])) as {
     upstreams: Upstreams<'billing'>
   }
   await using app = fastify()

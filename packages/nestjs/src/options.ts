@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common'
+import type { ModuleMetadata, Type } from '@nestjs/common'
 import type { CallContext, RequestContextOptions, Upstreams } from '@tokenwell/core'
 
 /** Options of `TokenwellModule.forRoot` and `forFeature`. */
@@ -37,11 +37,20 @@ export interface TokenwellOptionsFactory {
   createTokenwellOptions(): TokenwellModuleOptions | Promise<TokenwellModuleOptions>
 }
 
+/** What injection tokens bring: an instance where a token is a class, something where it is not. */
+type Injected<Tokens extends readonly unknown[]> = {
+  [Index in keyof Tokens]: Tokens[Index] extends abstract new (...args: never[]) => infer Instance ? Instance : unknown
+}
+
 /** Options of `TokenwellModule.forRootAsync`; one of `useFactory`, `useClass` and `useExisting`. */
-export interface TokenwellAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+export interface TokenwellAsyncOptions<Tokens extends readonly unknown[] = readonly unknown[]> extends Pick<
+  ModuleMetadata,
+  'imports'
+> {
   /** What `useFactory` is called with. */
-  readonly inject?: FactoryProvider['inject']
-  readonly useFactory?: (...injected: never[]) => TokenwellModuleOptions | Promise<TokenwellModuleOptions>
+  readonly inject?: readonly [...Tokens]
+  // A method, so that a parameter may be annotated more narrowly than its token tells.
+  useFactory?(this: void, ...injected: Injected<Tokens>): TokenwellModuleOptions | Promise<TokenwellModuleOptions>
   readonly useClass?: Type<TokenwellOptionsFactory>
   readonly useExisting?: Type<TokenwellOptionsFactory>
 }

@@ -10,7 +10,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common'
-import type { RequestContext } from '@tokenwell/core'
+import type { RequestContext, Upstreams } from '@tokenwell/core'
 import { tokenOf, namesAskedFor, UPSTREAMS } from './inject-upstream.ts'
 import { checkOptions } from './options.ts'
 import type { TokenwellAsyncOptions, TokenwellModuleOptions, TokenwellOptionsFactory } from './options.ts'
@@ -32,16 +32,12 @@ export class TokenwellModule implements NestModule, OnModuleInit, OnApplicationS
 
   /** For the whole application, with upstreams that are at hand. */
   static forRoot(options: TokenwellModuleOptions): DynamicModule {
-    return { ...moduleOf(options), global: true }
+    return moduleOf(options, { global: true })
   }
 
   /** For the whole application, with upstreams that need something injected, such as configuration. */
-  static forRootAsync(options: TokenwellAsyncOptions): DynamicModule {
-    const definition = dynamicModule(optionsProviders(options), namesAskedFor)
-    return Object.defineProperties(definition, {
-      imports: { enumerable: true, value: options.imports ?? [] },
-      global: { enumerable: true, value: true },
-    })
+  static forRootAsync<const Tokens extends readonly unknown[]>(options: TokenwellAsyncOptions<Tokens>): DynamicModule {
+    return dynamicModule(optionsProviders(options), namesAskedFor, { global: true, imports: options.imports ?? [] })
   }
 
   /** For the importing module alone: upstreams of its own, which may have names that others have too. */
@@ -74,20 +70,26 @@ export class TokenwellModule implements NestModule, OnModuleInit, OnApplicationS
   }
 }
 
-function moduleOf(options: TokenwellModuleOptions): DynamicModule {
+function moduleOf(options: TokenwellModuleOptions, more: Pick<DynamicModule, 'global'> = {}): DynamicModule {
   const provider = { provide: OPTIONS, useValue: checkOptions(options) }
-  return dynamicModule([provider], () => upstreamNames(options.upstreams))
+  return dynamicModule([provider], () => upstreamNames(options.upstreams), more)
 }
 
 /**
  * A module with a provider for each upstream. Its lists are read when Nest scans the module, which is after every class
  * that asks for an upstream was loaded.
  */
-function dynamicModule(options: readonly Provider[], names: () => readonly string[]): DynamicModule {
+function dynamicModule(
+  options: readonly Provider[],
+  names: () => readonly string[],
+  more: Pick<DynamicModule, 'global' | 'imports'> = {},
+): DynamicModule {
   return {
+    ...more,
     module: TokenwellModule,
     get providers(): Provider[] {
-      return [...options, upstreamsProvider, ...names().map(upstreamProvider)]
+      const each = names().map((name) => provided(tokenOf(name), (all) => upstreamNamed(all, name)))
+      return [...options, provided(UPSTREAMS, (all) => all), ...each]
     },
     get exports() {
       return [UPSTREAMS, ...names().map(tokenOf)]
@@ -95,31 +97,23 @@ function dynamicModule(options: readonly Provider[], names: () => readonly strin
   }
 }
 
-const upstreamsProvider: FactoryProvider = {
-  provide: UPSTREAMS,
-  inject: [OPTIONS],
-  useFactory: ({ upstreams }: TokenwellModuleOptions) => upstreams,
+function provided(provide: string | symbol, pick: (all: Upstreams<never>) => unknown): FactoryProvider {
+  return { provide, inject: [OPTIONS], useFactory: ({ upstreams }: TokenwellModuleOptions) => pick(upstreams) }
 }
 
-function upstreamProvider(name: string): FactoryProvider {
-  return {
-    provide: tokenOf(name),
-    inject: [OPTIONS],
-    useFactory: ({ upstreams }: TokenwellModuleOptions) => upstreamNamed(upstreams, name),
-  }
-}
-
-function optionsProviders({ inject = [], useFactory, useClass, useExisting }: TokenwellAsyncOptions): Provider[] {
+function optionsProviders(options: TokenwellAsyncOptions): Provider[] {
+  const { inject = [], useFactory, useClass, useExisting } = options
   if (useFactory !== undefined) return [optionsProvider(inject, useFactory)]
   const factory = useExisting ?? useClass
   if (factory === undefined) throw new TypeError('forRootAsync: expected useFactory, useClass or useExisting')
-  const options = optionsProvider([factory], (made: TokenwellOptionsFactory) => made.createTokenwellOptions())
-  return useClass === undefined ? [options] : [options, useClass]
+  const made = optionsProvider([factory], (maker) => (maker as TokenwellOptionsFactory).createTokenwellOptions())
+  return useClass === undefined ? [made] : [made, useClass]
 }
 
 function optionsProvider(
-  inject: NonNullable<TokenwellAsyncOptions['inject']>,
-  make: NonNullable<TokenwellAsyncOptions['useFactory']>,
+  inject: readonly unknown[],
+  make: (...injected: unknown[]) => TokenwellModuleOptions | Promise<TokenwellModuleOptions>,
 ): FactoryProvider {
-  return { provide: OPTIONS, inject, useFactory: async (...injected: never[]) => checkOptions(await make(...injected)) }
+  const useFactory = async (...injected: unknown[]) => checkOptions(await make(...injected))
+  return { provide: OPTIONS, inject: inject as NonNullable<FactoryProvider['inject']>, useFactory }
 }

@@ -1,15 +1,5 @@
 import type { Upstream, Upstreams } from '@tokenwell/core'
 
-const upstreamMembers = new Set<string | symbol>([
-  'fetch',
-  'request',
-  'dispatcher',
-  'tokens',
-  'with',
-  'close',
-  Symbol.asyncDispose,
-] satisfies (keyof Upstream)[])
-
 /** The names of the upstreams, without the members that they have in common. */
 export function upstreamNames(upstreams: Upstreams<never>): readonly string[] {
   return Object.entries(upstreams)
@@ -29,10 +19,10 @@ export function upstreamNamed(upstreams: Upstreams<never>, name: string): Upstre
       `There is no upstream ${JSON.stringify(name)}; there are: ${upstreamNames(upstreams).join(', ')}`,
     )
   }
-  return new Proxy({} as Upstream, {
-    // Nest asks every provider whether it is a promise and which lifecycle hooks it has.
-    get: (_, member) => (upstreamMembers.has(member) ? complain() : undefined),
-  })
+  // Nest asks every provider whether it is a promise and which lifecycle hooks it has: only what an upstream has is use.
+  const other = Object.values(upstreams).find(isUpstream) ?? {}
+  const isUse = (member: string | symbol) => member in other && !(member in Object.prototype)
+  return new Proxy({} as Upstream, { get: (_, member) => (isUse(member) ? complain() : undefined) })
 }
 
 function isUpstream(value: unknown): value is Upstream {

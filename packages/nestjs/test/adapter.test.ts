@@ -5,7 +5,7 @@ import type { Upstream } from '@tokenwell/core'
 import { tap } from 'rxjs'
 
 import { InjectUpstream, TokenwellModule } from '../src/index.ts'
-import { adapterSuite } from './adapter-suite.ts'
+import { adapterSuite } from '@tokenwell/adapter-suite'
 import { create, listen, platforms } from './applications.ts'
 
 for (const { platform, createAdapter } of platforms) {

@@ -15,7 +15,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { Upstream } from '@tokenwell/core'
 
 import { InjectUpstream } from '../src/index.ts'
-import type { Service } from './adapter-suite.ts'
+import type { Service } from '@tokenwell/adapter-suite'
 
 /** What Nest runs on. */
 export const platforms: readonly { platform: string; createAdapter: () => AbstractHttpAdapter }[] = [

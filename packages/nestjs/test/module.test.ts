@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { getUpstreamToken, InjectUpstream, InjectUpstreams, TokenwellModule } from '../src/index.ts'
 import type { TokenwellModuleOptions } from '../src/index.ts'
 import { appOf, create, Invoices, platforms, start } from './applications.ts'
-import { startServers, type Servers } from './servers.ts'
+import { startServers, type Servers } from '@tokenwell/adapter-suite'
 
 let servers: Servers
 beforeAll(async () => {

@@ -6,15 +6,16 @@ import type { Upstream, Upstreams } from '@tokenwell/core'
 import { expect, test, vi } from 'vitest'
 
 import { getUpstreamToken, UPSTREAMS } from '../src/index.ts'
-import { urlOf } from './adapter-suite.ts'
-import { runReadme } from './readme.ts'
-import { startServers } from './servers.ts'
+import { urlOf } from '@tokenwell/adapter-suite'
+import { runReadme } from '@tokenwell/adapter-suite'
+import { startServers } from '@tokenwell/adapter-suite'
 
 test("the README's application calls the API with its token and closes its upstreams", async () => {
   await using servers = await startServers()
   const { clientId, secret } = servers.authorizationServer.clients.basic
   vi.stubEnv('BILLING_SECRET', secret)
   const { app, upstreams } = (await runReadme(
+    import.meta.url,
     'start',
     {
       "'@tokenwell/nestjs'": "'../src/index.ts'",
@@ -46,6 +47,7 @@ class ConfigModule {}
 
 test("the README's test puts something in an upstream's place", async () => {
   const { module } = (await runReadme(
+    import.meta.url,
     'module|test',
     {
       "'@tokenwell/nestjs'": "'../src/index.ts'",

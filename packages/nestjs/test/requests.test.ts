@@ -22,9 +22,9 @@ import { createScriptedServer } from '@tokenwell/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { InjectUpstream, TokenwellModule } from '../src/index.ts'
-import { urlOf } from './adapter-suite.ts'
+import { urlOf } from '@tokenwell/adapter-suite'
 import { appOf, create, listen, platforms, type Seen } from './applications.ts'
-import { startServers, type Servers } from './servers.ts'
+import { startServers, type Servers } from '@tokenwell/adapter-suite'
 
 let servers: Servers
 beforeAll(async () => {

@@ -32,6 +32,9 @@ export const modules: DynamicModule[] = [
   }),
   TokenwellModule.forRoot({ upstreams, context: (request) => ({ headers: { 'x-path': request.url ?? '' } }) }),
   TokenwellModule.forRootAsync({ inject: [Settings], useFactory: (settings: Settings) => settings.options }),
+  // As the README has it: the parameter's type comes from its token.
+  TokenwellModule.forRootAsync({ inject: [Settings], useFactory: (settings) => settings.options }),
+  TokenwellModule.forRootAsync({ inject: ['SETTINGS'], useFactory: (settings: Settings) => settings.options }),
   TokenwellModule.forRootAsync({ useFactory: async () => ({ upstreams }) }),
   TokenwellModule.forRootAsync({ useClass: Factory }),
   TokenwellModule.forRootAsync({ imports: [Factory], useExisting: Factory }),

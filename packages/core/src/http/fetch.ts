@@ -22,19 +22,26 @@ export interface CreateFetchOptions {
  */
 export function createFetch({ dispatcher, targets, current }: CreateFetchOptions): Fetch {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
-    const context = current()
     const isRequest = typeof input === 'object' && !(input instanceof URL)
     const { origin, path } = targets.resolve(isRequest ? input.url : input)
     const own = { ...(isRequest ? fromRequest(input) : {}), ...definedIn(init) } as undici.RequestInit
+    const ambient = signalFor(own.method ?? 'GET', current())
     const body: unknown = own.body
     const converted = body instanceof FormData ? { body: toUndiciFormData(body) } : {}
     try {
-      return await undici.fetch(origin + path, { ...own, ...converted, dispatcher })
+      return await undici.fetch(origin + path, { ...own, ...converted, signal: both(own.signal, ambient), dispatcher })
     } catch (error) {
-      throw reasonOf(error, own.signal, signalFor(own.method ?? 'GET', context))
+      throw reasonOf(error, own.signal, ambient)
     }
   }
   return fetch
+}
+
+// Told to undici too, so that a body which is being read ends with the signal's own reason. `any` leaves no listener on a
+// signal that outlives the call.
+function both(own: AbortSignal | null | undefined, ambient: AbortSignal | undefined): AbortSignal | null {
+  if (ambient === undefined) return own ?? null
+  return AbortSignal.any(own === null || own === undefined ? [ambient] : [own, ambient])
 }
 
 // WebIDL: a member that is undefined counts as not given.

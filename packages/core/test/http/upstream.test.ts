@@ -444,6 +444,23 @@ describe('with and run', () => {
     },
   )
 
+  it.each(['fetch', 'request'] as const)(
+    'end the body that is being read, with the same reason, through %s',
+    async (entry) => {
+      const api = await scripted({ endless: true })
+      const controller = new AbortController()
+      const { billing } = oneUpstream(api.url).with({ signal: controller.signal })
+      const reading = rejection(
+        entry === 'fetch' ? (await billing.fetch('/')).text() : (await billing.request('/')).body.text(),
+      )
+      const reason = new Error('the caller hung up')
+      controller.abort(reason)
+      expect(await reading).toBe(reason)
+      await expect.poll(() => api.openConnectionCount).toBe(0)
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
+    },
+  )
+
   it('leave no listener on the signal after calls that went well', async () => {
     const api = await scripted()
     const { signal } = new AbortController()

@@ -1,5 +1,3 @@
-// What the adapters have in common, as one suite: this file is the same in each of them, and a function that starts a
-// service is all that a framework adds.
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

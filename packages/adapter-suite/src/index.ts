@@ -1,0 +1,5 @@
+export { adapterSuite, urlOf } from './adapter-suite.ts'
+export type { AdapterOptions, Service, ServiceSetup, StartService } from './adapter-suite.ts'
+export { runReadme } from './run-readme.ts'
+export { startServers } from './servers.ts'
+export type { BillingOptions, Servers } from './servers.ts'
