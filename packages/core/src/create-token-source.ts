@@ -1,6 +1,6 @@
 import type { CallContext } from './context/call-context.ts'
 import type { Grant } from './grants/grant.ts'
-import { connectToServer } from './http/server-exchange.ts'
+import { connectToServer, type ServerConnection } from './http/server-exchange.ts'
 import { fetchServerMetadata, type ServerMetadata } from './oauth/server-metadata.ts'
 import { isSecureEnough, resolveOAuthOptions, type OAuthOptions, type ResolvedOAuthOptions } from './options.ts'
 import { CachingSource, type TokenPlan } from './source/caching-source.ts'
@@ -20,9 +20,13 @@ export function createTokenSource(options: OAuthOptions): TokenSource {
 }
 
 /** The parts wired together. `upstream` is told in error messages. */
-export function tokenSourceFor(options: ResolvedOAuthOptions, upstream: string | undefined): TokenSource {
+export function tokenSourceFor(
+  options: ResolvedOAuthOptions,
+  upstream: string | undefined,
+  connection: ServerConnection = connectToServer(options.dispatcher),
+  random: () => number = Math.random,
+): TokenSource {
   const { clock, clientId, clientAuth, grant, timeoutMs } = options
-  const connection = connectToServer(options.dispatcher)
   const checkEndpoint = (url: URL) => {
     if (!isSecureEnough(url, options.allowInsecureRequests)) throw new TypeError('http: is refused but for loopback')
   }
@@ -39,7 +43,7 @@ export function tokenSourceFor(options: ResolvedOAuthOptions, upstream: string |
     grantType: grant.type,
     renewal: options.renewal,
     clock,
-    random: Math.random,
+    random,
     exchange: connection.exchange,
     metadata: (signal) => metadata.get(signal),
   })
@@ -47,9 +51,10 @@ export function tokenSourceFor(options: ResolvedOAuthOptions, upstream: string |
     upstream,
     clock,
     cache: options.cache,
+    renewal: options.renewal,
     timeoutMs,
     maxFlights,
-    random: Math.random,
+    random,
     issue,
     planOf: plansFor(options, grant),
     close: async () => {

@@ -6,6 +6,10 @@ export interface TokenwellErrorDetails {
   readonly cause?: unknown
   /** HTTP status for a server that does not handle the error. */
   readonly statusCode?: number | undefined
+  /** Milliseconds since the epoch before which another attempt is pointless. */
+  readonly retryAt?: number | undefined
+  /** True when no request was made. */
+  readonly fromCache?: boolean | undefined
 }
 
 const isTokenwellError = Symbol.for('tokenwell.error')
@@ -31,6 +35,10 @@ export abstract class TokenwellError extends Error {
   readonly expose = true
   /** Name of the upstream, where one is known. */
   readonly upstream: string | undefined
+  /** Milliseconds since the epoch before which another attempt is pointless, when that is known. */
+  readonly retryAt: number | undefined
+  /** True when no request was made for this call, because the same one failed a moment ago. */
+  readonly fromCache: boolean
   readonly #problem: string
   readonly #details: TokenwellErrorDetails
 
@@ -40,6 +48,8 @@ export abstract class TokenwellError extends Error {
     this.statusCode = details.statusCode ?? statusCode
     this.status = this.statusCode
     this.upstream = details.upstream
+    this.retryAt = details.retryAt
+    this.fromCache = details.fromCache ?? false
     this.#problem = problem
     this.#details = details
   }
@@ -69,7 +79,8 @@ export abstract class TokenwellError extends Error {
 
   /** For logs that serialize errors: never more than this. */
   toJSON(): Record<string, unknown> {
-    return { name: this.name, code: this.code, message: this.message, statusCode: this.statusCode }
+    const { name, code, message, statusCode, retryAt } = this
+    return { name, code, message, statusCode, retryAt }
   }
 }
 
@@ -80,8 +91,6 @@ export interface TokenRequestErrorDetails extends TokenwellErrorDetails {
   readonly errorUri?: string | undefined
   readonly tokenEndpointStatus?: number | undefined
   readonly parameters?: Readonly<Record<string, string>>
-  readonly retryAt?: number | undefined
-  readonly fromCache?: boolean
 }
 
 /** The authorization server answered the token request with an error (RFC 6749 §5.2), or with an error status alone. */
@@ -96,10 +105,6 @@ export class TokenRequestError extends TokenwellError {
   readonly tokenEndpointStatus: number | undefined
   /** Further members of the error answer that are short strings or numbers, such as Oracle's `ecid`. */
   readonly parameters: Readonly<Record<string, string>>
-  /** Milliseconds since the epoch before which another attempt is pointless, when the server said so (`Retry-After`). */
-  readonly retryAt: number | undefined
-  /** True when no request was made for this call, because the same one failed a moment ago. */
-  readonly fromCache: boolean
 
   constructor(problem: string, details: TokenRequestErrorDetails) {
     super(problem, details, 502)
@@ -108,39 +113,36 @@ export class TokenRequestError extends TokenwellError {
     this.errorUri = details.errorUri
     this.tokenEndpointStatus = details.tokenEndpointStatus
     this.parameters = Object.freeze({ ...details.parameters })
-    this.retryAt = details.retryAt
-    this.fromCache = details.fromCache ?? false
   }
 
   override toJSON(): Record<string, unknown> {
-    const { error, tokenEndpointStatus, retryAt } = this
-    return { ...super.toJSON(), error, tokenEndpointStatus, retryAt }
+    return { ...super.toJSON(), error: this.error, tokenEndpointStatus: this.tokenEndpointStatus }
   }
+}
+
+/** Details of a {@link TokenResponseError}. */
+export interface TokenResponseErrorDetails extends TokenwellErrorDetails {
+  readonly retryable?: boolean
 }
 
 /** The token endpoint answered with success, but not with an access token that may be used (RFC 6749 §5.1). */
 export class TokenResponseError extends TokenwellError {
   readonly code = 'ERR_TOKENWELL_TOKEN_RESPONSE'
+  /** False when the answer was whole, and asking again will bring the same: a token of a type that was not asked for. */
+  readonly retryable: boolean
 
-  constructor(problem: string, details: TokenwellErrorDetails) {
+  constructor(problem: string, details: TokenResponseErrorDetails) {
     super(problem, details, 502)
+    this.retryable = details.retryable ?? true
   }
-}
-
-/** Details of an error that passes with time. */
-export interface RetryableErrorDetails extends TokenwellErrorDetails {
-  readonly retryAt?: number | undefined
 }
 
 /** No answer came from the token endpoint in time: connection refused or reset, TLS failure, deadline. */
 export class TokenEndpointUnreachableError extends TokenwellError {
   readonly code = 'ERR_TOKENWELL_TOKEN_ENDPOINT_UNREACHABLE'
-  /** Milliseconds since the epoch before which another attempt is pointless, when that is known. */
-  readonly retryAt: number | undefined
 
-  constructor(problem: string, details: RetryableErrorDetails) {
+  constructor(problem: string, details: TokenwellErrorDetails) {
     super(problem, details, 503)
-    this.retryAt = details.retryAt
   }
 }
 

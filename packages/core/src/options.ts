@@ -110,7 +110,16 @@ const oauthOptionNames = [
   'clock',
 ]
 const upstreamOptionNames = ['baseUrl', 'oauth', 'name', 'origins', 'headers', 'dispatcher', 'allowInsecureRequests']
-const renewalOptionNames = ['renewBeforeMs', 'jitter', 'slackMs', 'defaultLifetimeMs', 'maxLifetimeMs']
+const renewalOptionNames = [
+  'renewBeforeMs',
+  'jitter',
+  'slackMs',
+  'defaultLifetimeMs',
+  'maxLifetimeMs',
+  'staleIfErrorMs',
+  'keepWarm',
+  'maxFailurePauseMs',
+]
 
 /** Checks {@link OAuthOptions}. Throws a `TypeError` that names the option by its path and never tells its value. */
 export function resolveOAuthOptions(options: OAuthOptions, path: string): ResolvedOAuthOptions {
@@ -218,14 +227,25 @@ export function isSecureEnough(url: URL, allowInsecureRequests: boolean): boolea
   return url.protocol === 'https:' || (url.protocol === 'http:' && (allowInsecureRequests || isLoopback(url.hostname)))
 }
 
+const durations = [
+  'renewBeforeMs',
+  'slackMs',
+  'defaultLifetimeMs',
+  'maxLifetimeMs',
+  'staleIfErrorMs',
+  'maxFailurePauseMs',
+] as const
+
 function resolveRenewal(renewal: RenewalOptions | undefined, path: string): RenewalOptions {
   if (renewal === undefined) return Object.freeze({})
   checkObject(renewal, path, renewalOptionNames)
-  for (const name of ['renewBeforeMs', 'slackMs', 'defaultLifetimeMs', 'maxLifetimeMs'] as const) {
+  for (const name of durations) {
     if (renewal[name] !== undefined) checkMs(renewal[name], `${path}.${name}`, name.endsWith('LifetimeMs') ? 1 : 0)
   }
   const { jitter = 0 } = renewal
   check(typeof jitter === 'number' && jitter >= 0 && jitter <= 1, `${path}.jitter`, 'expected a number from 0 to 1')
+  const { keepWarm = false } = renewal
+  check(typeof keepWarm === 'boolean', `${path}.keepWarm`, 'expected true or false')
   return Object.freeze({ ...renewal })
 }
 

@@ -90,7 +90,7 @@ describe('a wrong option is a TypeError at construction that names its path', ()
     [
       'an unknown renewal option',
       { renewal: { refreshBefore: 1 } },
-      'renewal.refreshBefore: there is no such option; there are renewBeforeMs, jitter, slackMs, defaultLifetimeMs, maxLifetimeMs',
+      'renewal.refreshBefore: there is no such option; there are renewBeforeMs, jitter, slackMs, defaultLifetimeMs, maxLifetimeMs, staleIfErrorMs, keepWarm, maxFailurePauseMs',
     ],
     ['a cache that is none', { cache: new Map([['a', 1]]).keys() }, 'cache: expected an object with get, set, delete'],
     ['a clock that is none', { clock: Date }, 'clock: expected an object with now, monotonic, setTimer'],

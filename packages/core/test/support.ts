@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import {
   createManualClock,
   createScriptedServer,
@@ -45,4 +46,19 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
     return error as Error
   }
   throw new Error('it did not reject')
+}
+
+/**
+ * Moves the clock on, in steps that leave real sockets time to answer, until the promise has settled: for pauses
+ * between attempts, which wait for the clock.
+ */
+export async function driven<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
+  const wait = { pending: true }
+  const done = () => void (wait.pending = false)
+  promise.then(done, done)
+  while (wait.pending) {
+    await setTimeout(2)
+    if (wait.pending) await clock.advance(50)
+  }
+  return promise
 }

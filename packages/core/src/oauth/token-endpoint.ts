@@ -96,6 +96,7 @@ async function successAnswer(
   } catch (error) {
     throw new TokenResponseError("the authorization server's answer holds no usable access token", {
       cause: redactedCause(error, secrets),
+      retryable: !(error instanceof oauth.UnsupportedOperationError),
     })
   }
 }
@@ -108,7 +109,8 @@ function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[], n
   const parameters = Object.entries(rest)
     .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
     .map(([name, value]) => [name, redactText(String(value), secrets)])
-  const code = clean(error)
+  // A program's word, not a text: a short secret that happens to be part of it must not spoil it.
+  const code = typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? error : clean(error)
   const cause = redirected
     ? 'the token endpoint answered with a redirect, which is never followed; correct oauth.tokenEndpoint or the metadata'
     : [`the token endpoint answered ${answer.status}`, code, clean(description)]

@@ -2,11 +2,15 @@ import type { Clock } from '../clock.ts'
 import type { CallContext } from '../context/call-context.ts'
 import type { TokenParameters } from '../grants/grant.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
-import { nextRenewalAge } from './backoff.ts'
-import { BoundedMap } from './bounded-map.ts'
 import { closedError, Flights, type Flight } from './coalescing.ts'
-import { ageMs, stateAt } from './lifetime.ts'
+import { KeepWarm } from './keep-warm.ts'
+import { ageMs, stateAt, type RenewalOptions, type TokenState } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
+import { NegativeCache } from './negative-cache.ts'
+import { RenewalBackoff } from './renewal-backoff.ts'
+import { withRetries } from './retrying.ts'
+import { SharedTier } from './shared-tier.ts'
+import { Sweeper } from './sweeper.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
 import type { GetTokenOptions, TokenSource } from './token-source.ts'
 
@@ -27,6 +31,7 @@ export interface CachingSourceOptions {
   readonly upstream: string | undefined
   readonly clock: Clock
   readonly cache: TokenCache
+  readonly renewal: RenewalOptions
   readonly timeoutMs: number
   readonly maxFlights: number
   readonly random: () => number
@@ -37,29 +42,32 @@ export interface CachingSourceOptions {
   close(): Promise<void>
 }
 
-interface Renewal {
-  /** The token that is to be replaced. */
-  readonly generation: string
-  readonly failures: number
-  /** Age of the token at which the next attempt is due. */
-  readonly dueAge: number
-}
+// A token at hand gives the next attempt time; callers who have none wait for up to three.
+const foregroundAttempts = 3
 
 /** A token source that keeps tokens while they live and replaces them before they die. */
 export class CachingSource implements TokenSource {
   readonly #options: CachingSourceOptions
   readonly #memory: MemoryTokenCache
-  readonly #shared: TokenCache | undefined
+  readonly #shared: SharedTier | undefined
   readonly #flights: Flights<AccessToken>
-  readonly #renewals = new BoundedMap<Renewal>(1000)
+  readonly #failures: NegativeCache
+  readonly #renewals: RenewalBackoff
+  readonly #warm: KeepWarm | undefined
+  readonly #sweeper: Sweeper
   readonly #keys = new WeakMap<AccessToken, string>()
   #closed = false
 
   constructor(options: CachingSourceOptions) {
+    const { cache, clock, random, renewal } = options
     this.#options = options
-    this.#memory = isMemoryCache(options.cache) ? options.cache : memoryTokenCache()
-    this.#shared = isMemoryCache(options.cache) ? undefined : options.cache
+    this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
+    this.#shared = isMemoryCache(cache) ? undefined : new SharedTier(cache)
     this.#flights = new Flights(options)
+    this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
+    this.#renewals = new RenewalBackoff(random)
+    this.#warm = renewal.keepWarm === true ? new KeepWarm(clock) : undefined
+    this.#sweeper = new Sweeper(clock, () => this.#memory.sweep((entry) => this.#isDead(entry)))
   }
 
   peek(context?: CallContext): AccessToken | undefined {
@@ -67,20 +75,19 @@ export class CachingSource implements TokenSource {
     return entry !== undefined && !this.#closed && this.#stateOf(entry) === 'fresh' ? entry.token : undefined
   }
 
-  get(options: GetTokenOptions = {}): Promise<AccessToken> {
-    const { context, signal, forceRenewal = false } = options
+  get({ context, signal, forceRenewal = false }: GetTokenOptions = {}): Promise<AccessToken> {
     if (this.#closed) return Promise.reject(closedError(this.#options.upstream))
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     try {
       const plan = this.#options.planOf(context)
-      if (forceRenewal) return this.#flights.wait(this.#forcedFlight(plan), signal)
-      const entry = this.#memory.get(plan.key)
-      const state = entry === undefined ? 'expired' : this.#stateOf(entry)
-      if (entry !== undefined && state !== 'expired') {
-        if (state === 'stale') this.#renewInBackground(plan, entry)
-        return Promise.resolve(entry.token)
+      if (forceRenewal) return this.#flights.wait(this.#join(plan, true), signal)
+      const held = this.#memory.get(plan.key)
+      const state = held === undefined ? 'expired' : this.#stateOf(held)
+      if (held !== undefined && state !== 'expired') {
+        if (state === 'stale') this.#renewInBackground(plan, held)
+        return Promise.resolve(held.token)
       }
-      return this.#flights.wait(this.#flights.get(plan.key) ?? this.#startFlight(plan, false), signal)
+      return this.#orLastResort(held, () => this.#flights.wait(this.#join(plan, false), signal), signal)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -89,7 +96,7 @@ export class CachingSource implements TokenSource {
   invalidate(token: AccessToken): boolean {
     const key = this.#keys.get(token)
     if (key === undefined) return false
-    if (this.#shared !== undefined) void this.#sharedTier((cache) => cache.delete(key, token.generation))
+    void this.#shared?.delete(key, token.generation)
     const removed = this.#memory.delete(key, token.generation)
     // What was asked for before the refusal may bring back what was just refused.
     if (removed) this.#flights.detach(key)
@@ -100,79 +107,137 @@ export class CachingSource implements TokenSource {
     if (this.#closed) return
     this.#closed = true
     this.#flights.close()
+    this.#warm?.clear()
+    this.#sweeper.stop()
     this.#renewals.clear()
+    this.#failures.clear()
     await this.#options.close()
   }
 
-  #stateOf({ lifetime }: CachedToken) {
+  #ageOf({ lifetime }: CachedToken): number {
     const { clock } = this.#options
-    return stateAt(lifetime, ageMs(lifetime, clock.now(), clock.monotonic()))
+    return ageMs(lifetime, clock.now(), clock.monotonic())
   }
 
-  #forcedFlight(plan: TokenPlan): Flight<AccessToken> {
-    const current = this.#flights.get(plan.key)
-    return current?.forced === true ? current : this.#startFlight(plan, true)
+  #stateOf(entry: CachedToken): TokenState {
+    return stateAt(entry.lifetime, this.#ageOf(entry))
   }
 
-  #renewInBackground(plan: TokenPlan, { token, lifetime }: CachedToken): void {
-    const { clock, random } = this.#options
-    if (this.#flights.get(plan.key) !== undefined) return
-    const age = () => ageMs(lifetime, clock.now(), clock.monotonic())
-    const last = this.#renewals.peek(plan.key)
-    const failed = last?.generation === token.generation ? last : undefined
-    if (failed !== undefined && age() < failed.dueAge) return
-    const failures = (failed?.failures ?? 0) + 1
-    const backOff = () => {
-      const dueAge = nextRenewalAge({ lifetime, ageMs: age(), failures }, random)
-      this.#renewals.set(plan.key, { generation: token.generation, failures, dueAge })
-    }
-    this.#startFlight(plan, false).promise.then((renewed) => {
-      // Some servers hand out the same token until late in its life: asking again at once would not change that.
-      if (renewed.expiresAt <= token.expiresAt) backOff()
-    }, backOff)
+  /** Past its end, and past what was opted for beyond that. */
+  #isDead(entry: CachedToken): boolean {
+    return this.#ageOf(entry) >= entry.lifetime.lifetimeMs + (this.#options.renewal.staleIfErrorMs ?? 0)
   }
 
-  #startFlight(plan: TokenPlan, forced: boolean): Flight<AccessToken> {
-    const flight = this.#flights.start(plan.key, forced, async (signal) => {
-      const known = forced ? undefined : await this.#fromShared(plan.key)
-      const issued = known ?? (await this.#options.issue(plan, signal))
-      // A flight that was detached answers those who wait for it and leaves no trace.
-      if (this.#flights.get(plan.key) === flight && (forced || !this.#isOutlived(plan.key, issued.token))) {
-        this.#keep(plan.key, issued, known === undefined)
-      }
-      return issued.token
-    })
-    return flight
-  }
-
-  /** Is the token at hand good for longer than this one? */
-  #isOutlived(key: string, token: AccessToken): boolean {
+  #usable(key: string): CachedToken | undefined {
     const held = this.#memory.peek(key)
-    return held !== undefined && this.#stateOf(held) !== 'expired' && held.token.expiresAt >= token.expiresAt
+    return held !== undefined && this.#stateOf(held) !== 'expired' ? held : undefined
   }
 
-  #keep(key: string, { token, lifetime }: IssuedToken, isNew: boolean): void {
-    if (lifetime === undefined) return
-    const entry = { token, lifetime }
-    this.#keys.set(token, key)
-    this.#memory.set(key, entry)
-    this.#renewals.delete(key)
-    if (isNew && this.#shared !== undefined) void this.#sharedTier((cache) => cache.set(key, entry))
+  /** The flight of this key: the one under way, or a new one unless a failure is remembered. */
+  #join(plan: TokenPlan, forced: boolean): Flight<AccessToken> {
+    const current = this.#flights.get(plan.key)
+    if (current !== undefined && (!forced || current.forced)) return current
+    const refusal = this.#failures.refusal(plan.key)
+    if (refusal !== undefined) throw refusal.reissue({ upstream: this.#options.upstream })
+    return this.#start(plan, forced)
+  }
+
+  // The token at hand is good, so nothing that goes wrong here is the caller's, not even having no room for a request.
+  #renewInBackground(plan: TokenPlan, held: CachedToken): void {
+    if (this.#closed || this.#flights.get(plan.key) !== undefined) return
+    if (!this.#renewals.isDue(plan.key, held, this.#ageOf(held))) return
+    try {
+      this.#join(plan, false)
+    } catch {
+      this.#backOff(plan, held)
+    }
+  }
+
+  #start(plan: TokenPlan, forced: boolean): Flight<AccessToken> {
+    const { clock, random, timeoutMs } = this.#options
+    const attempts = this.#usable(plan.key) === undefined ? foregroundAttempts : 1
+    const retries = { clock, random, attempts, timeoutMs, attemptTimeoutMs: timeoutMs / 2 }
+    try {
+      const flight = this.#flights.start(plan.key, forced, async (signal) => {
+        const known = forced ? undefined : await this.#fromShared(plan.key)
+        const attempt = (oneSignal: AbortSignal) => this.#options.issue(plan, oneSignal)
+        const issued = known ?? (await withRetries(attempt, { ...retries, signal }))
+        // A flight that was detached answers those who wait for it and leaves no trace.
+        if (this.#flights.get(plan.key) === flight) this.#receive(plan, issued, { forced, isNew: known === undefined })
+        return issued.token
+      })
+      flight.promise.catch((error: unknown) => this.#fail(plan, error))
+      return flight
+    } catch (error) {
+      this.#failures.settle(plan.key, error, false)
+      throw error
+    }
+  }
+
+  #fail(plan: TokenPlan, error: unknown): void {
+    const held = this.#usable(plan.key)
+    this.#failures.settle(plan.key, error, held === undefined)
+    if (held !== undefined) this.#backOff(plan, held)
+  }
+
+  #receive(plan: TokenPlan, issued: IssuedToken, { forced, isNew }: { forced: boolean; isNew: boolean }): void {
+    this.#failures.settle(plan.key, undefined, false)
+    const held = this.#usable(plan.key)
+    const { token, lifetime } = issued
+    const entry = lifetime === undefined ? undefined : { token, lifetime }
+    if (held !== undefined && (entry === undefined || !this.#isBetter(entry, held, forced))) {
+      this.#backOff(plan, held)
+      return
+    }
+    if (entry === undefined) return
+    this.#keys.set(token, plan.key)
+    this.#memory.set(plan.key, entry)
+    this.#sweeper.start()
+    this.#renewals.forget(plan.key)
+    this.#keepWarm(plan, entry, entry.lifetime.renewAfterMs - this.#ageOf(entry))
+    if (isNew) void this.#shared?.set(plan.key, entry)
+  }
+
+  // Some servers hand out the same token until late in its life: asking again at once would not change that. And one that
+  // was long on its way may be dead when it comes, which is no gain even for those who asked for another one.
+  #isBetter(entry: CachedToken, held: CachedToken, forced: boolean): boolean {
+    return forced ? this.#stateOf(entry) !== 'expired' : entry.token.expiresAt > held.token.expiresAt
+  }
+
+  #backOff(plan: TokenPlan, held: CachedToken): void {
+    const age = this.#ageOf(held)
+    const dueAge = this.#renewals.failed(plan.key, held, age)
+    if (dueAge < held.lifetime.usableForMs) this.#keepWarm(plan, held, dueAge - age)
+  }
+
+  #keepWarm(plan: TokenPlan, entry: CachedToken, delayMs: number): void {
+    this.#warm?.schedule(plan.key, delayMs, () => {
+      // It may have been replaced, refused or dropped for want of room since.
+      if (this.#memory.peek(plan.key) === entry) this.#renewInBackground(plan, entry)
+    })
+  }
+
+  /** What `ask` brings; for as long as was opted for, the expired token rather than an error. */
+  #orLastResort(
+    held: CachedToken | undefined,
+    ask: () => Promise<AccessToken>,
+    signal: AbortSignal | undefined,
+  ): Promise<AccessToken> {
+    if (held === undefined || this.#options.renewal.staleIfErrorMs === undefined || this.#isDead(held)) return ask()
+    const insteadOf = (error: unknown): AccessToken => {
+      if (signal?.aborted === true || this.#closed) throw error
+      return held.token
+    }
+    try {
+      return ask().catch(insteadOf)
+    } catch (error) {
+      return Promise.resolve(insteadOf(error))
+    }
   }
 
   async #fromShared(key: string): Promise<CachedToken | undefined> {
-    if (this.#shared === undefined) return undefined
-    const entry = await this.#sharedTier((cache) => cache.get(key))
+    const entry = await this.#shared?.get(key)
     return entry !== undefined && this.#stateOf(entry) === 'fresh' ? entry : undefined
-  }
-
-  // A shared cache saves token requests; without it everything still works, so its failures are not the caller's.
-  async #sharedTier<T>(operation: (cache: TokenCache) => T | Promise<T>): Promise<T | undefined> {
-    try {
-      return this.#shared === undefined ? undefined : await operation(this.#shared)
-    } catch {
-      return undefined
-    }
   }
 }
 

@@ -40,6 +40,7 @@ export function createEndpointSource(options: EndpointSourceOptions) {
     if (answer.tokenType.toLowerCase() !== 'bearer') {
       throw new TokenResponseError("the authorization server's answer holds no usable access token", {
         cause: new Error('token_type is not Bearer'),
+        retryable: false,
       })
     }
     const lifetime = planLifetime(start, answer, renewal, random)

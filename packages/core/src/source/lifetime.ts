@@ -16,6 +16,21 @@ export interface RenewalOptions {
   readonly defaultLifetimeMs?: number | undefined
   /** Longest life believed. Default 86 400 000, a day. */
   readonly maxLifetimeMs?: number | undefined
+  /**
+   * How long past its end a token is still sent when no other can be had. Default 0: never. For APIs that are known to
+   * tolerate it.
+   */
+  readonly staleIfErrorMs?: number | undefined
+  /**
+   * Renews tokens that nobody asks for, by a timer that does not keep the process alive. Default false: the first call
+   * for a stale token renews it.
+   */
+  readonly keepWarm?: boolean | undefined
+  /**
+   * How long a failure with no usable token is remembered at most, while callers get it anew without a request. Default
+   * 60 000; 0 remembers none. How long it is within that, and for which calls, depends on the failure.
+   */
+  readonly maxFailurePauseMs?: number | undefined
 }
 
 /** A moment on both clocks. */

@@ -13,6 +13,8 @@ export interface MemoryTokenCache extends TokenCache {
   get(key: string): CachedToken | undefined
   set(key: string, entry: CachedToken): void
   delete(key: string, generation: string): boolean
+  /** Drops every entry that is dead, and gives how many are left. */
+  sweep(isDead: (entry: CachedToken) => boolean): number
 }
 
 /**
@@ -30,5 +32,9 @@ export function memoryTokenCache({ maxEntries = 1000 }: MemoryTokenCacheOptions 
     set: (key: string, entry: CachedToken) => entries.set(key, Object.freeze(entry)),
     delete: (key: string, generation: string) =>
       entries.peek(key)?.token.generation === generation && entries.delete(key),
+    sweep(isDead: (entry: CachedToken) => boolean) {
+      for (const [key, entry] of entries.entries()) if (isDead(entry)) entries.delete(key)
+      return entries.size
+    },
   })
 }

@@ -145,6 +145,7 @@ describe('server metadata', () => {
     }))
     await rejection(source.get())
     up = true
-    expect((await source.get()).tokenType).toBe('Bearer')
+    // Trouble is remembered for up to a second.
+    await expect.poll(async () => (await source.get()).tokenType, { timeout: 3000 }).toBe('Bearer')
   })
 })

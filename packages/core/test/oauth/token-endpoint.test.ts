@@ -8,7 +8,7 @@ import {
   TokenResponseError,
   TokenwellError,
 } from '../../src/index.ts'
-import { rejection, sourceAtEndpoint, tokenEndpoint } from '../support.ts'
+import { driven, rejection, sourceAtEndpoint, tokenEndpoint } from '../support.ts'
 
 const json = { 'content-type': 'application/json' }
 
@@ -139,8 +139,8 @@ describe('an error answer is a TokenRequestError', () => {
     ],
   ]
   it.each(errors)('%s', async (_name, answer, expected) => {
-    const { source } = await sourceAtEndpoint(answer)
-    const error = await rejection(source.get())
+    const { clock, source } = await sourceAtEndpoint(answer)
+    const error = await rejection(driven(clock, source.get()))
     expect(error).toBeInstanceOf(TokenRequestError)
     expect(error).toMatchObject({ code: 'ERR_TOKENWELL_TOKEN_REQUEST', statusCode: 502, fromCache: false, ...expected })
   })
@@ -162,30 +162,30 @@ describe('a redirect from the token endpoint', () => {
 
 describe('no answer is a TokenEndpointUnreachableError', () => {
   it('when the connection is reset', async () => {
-    const { source } = await sourceAtEndpoint({ reset: true })
-    expect(await rejection(source.get())).toMatchObject({
+    const { clock, source } = await sourceAtEndpoint({ reset: true })
+    expect(await rejection(driven(clock, source.get()))).toMatchObject({
       code: 'ERR_TOKENWELL_TOKEN_ENDPOINT_UNREACHABLE',
       statusCode: 503,
     })
   })
 
   it('when nobody listens', async () => {
-    const { server, source } = await sourceAtEndpoint()
+    const { server, clock, source } = await sourceAtEndpoint()
     await server.close()
-    const error = await rejection(source.get())
+    const error = await rejection(driven(clock, source.get()))
     expect(error).toBeInstanceOf(TokenEndpointUnreachableError)
     expect((error.cause as { code?: string }).code).toBe('ECONNREFUSED')
   })
 
   it('when the body ends too early', async () => {
-    const { source } = await sourceAtEndpoint({ ...tokenReply(), truncate: 10 })
-    expect(await rejection(source.get())).toBeInstanceOf(TokenEndpointUnreachableError)
+    const { clock, source } = await sourceAtEndpoint({ ...tokenReply(), truncate: 10 })
+    expect(await rejection(driven(clock, source.get()))).toBeInstanceOf(TokenEndpointUnreachableError)
   })
 
   // regressions J37
   it('when the body never ends: it is read up to 1 MiB', async () => {
-    const { source } = await sourceAtEndpoint({ endless: true })
-    const error = await rejection(source.get())
+    const { clock, source } = await sourceAtEndpoint({ endless: true })
+    const error = await rejection(driven(clock, source.get()))
     expect(error).toBeInstanceOf(TokenEndpointUnreachableError)
     expect((error.cause as Error).name).toBe('BodyTooLargeError')
   })
@@ -214,8 +214,8 @@ describe('Retry-After', () => {
     ['0', undefined],
     ['soon', undefined],
   ])('%s', async (value, retryAt) => {
-    const { source } = await sourceAtEndpoint({ status: 503, headers: { 'retry-after': value } })
-    expect(await rejection(source.get())).toMatchObject({ retryAt, statusCode: 503 })
+    const { clock, source } = await sourceAtEndpoint({ status: 503, headers: { 'retry-after': value } })
+    expect(await rejection(driven(clock, source.get()))).toMatchObject({ retryAt, statusCode: 503 })
   })
 })
 
