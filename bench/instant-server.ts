@@ -1,0 +1,19 @@
+import { Dispatcher } from 'undici'
+
+/** A dispatcher that answers every token request at once, without sockets: for what is measured on this side of them. */
+export class InstantTokenEndpoint extends Dispatcher {
+  requests = 0
+
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    this.requests += 1
+    const body = JSON.stringify({ access_token: `token-${this.requests}`, token_type: 'Bearer', expires_in: 3600 })
+    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
+    queueMicrotask(() => {
+      handler.onRequestStart?.(controller, {})
+      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json' }, 'OK')
+      handler.onResponseData?.(controller, Buffer.from(body))
+      handler.onResponseEnd?.(controller, {})
+    })
+    return true
+  }
+}

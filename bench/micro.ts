@@ -1,0 +1,68 @@
+/** `peek()` and `get()` on a fresh token beside a bare `Map.get`: what the warm path of a token costs. */
+import { execFileSync } from 'node:child_process'
+import { clientSecretBasic, createTokenSource } from '../packages/core/dist/index.js'
+import { percentile, round, table } from './figures.ts'
+import { InstantTokenEndpoint } from './instant-server.ts'
+
+const rounds = 41
+const calls = 200_000
+
+async function main(): Promise<void> {
+  const source = createTokenSource({
+    tokenEndpoint: 'https://as.example/token',
+    clientId: 'orders',
+    clientAuth: clientSecretBasic('s'),
+    dispatcher: new InstantTokenEndpoint(),
+  })
+  const token = await source.get()
+  const map = new Map([['k', token]])
+  const none = {}
+  let sink: unknown
+  const contenders: Record<string, () => void> = {
+    'Map.get': () => void (sink = map.get('k')),
+    'Map.get + 2 clocks': () => void (sink = Date.now() + performance.now() > 0 ? map.get('k') : undefined),
+    'peek()': () => void (sink = source.peek()),
+    'get()': () => void (sink = source.get()),
+    'get({})': () => void (sink = source.get(none)),
+    'Promise.resolve(Map.get)': () => void (sink = Promise.resolve(map.get('k'))),
+  }
+  const ns = new Map<string, number[]>(Object.keys(contenders).map((name) => [name, []]))
+  const bytes = new Map<string, number[]>(Object.keys(contenders).map((name) => [name, []]))
+  for (let turn = 0; turn < rounds; turn++) {
+    for (const [name, call] of Object.entries(contenders)) {
+      globalThis.gc?.()
+      const heap = process.memoryUsage().heapUsed
+      const began = process.hrtime.bigint()
+      for (let index = 0; index < calls; index++) call()
+      const took = process.hrtime.bigint() - began
+      const grown = process.memoryUsage().heapUsed - heap
+      // The first rounds compile.
+      if (turn < 5) continue
+      ns.get(name)?.push(Number(took) / calls)
+      bytes.get(name)?.push(grown / calls)
+    }
+  }
+  const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)
+  const base = median(ns, 'Map.get')
+  const rows = Object.keys(contenders).map((name) => {
+    const all = ns.get(name) ?? []
+    const spread = `${round(Math.min(...all), 1)}–${round(Math.max(...all), 1)}`
+    return [
+      name,
+      round(median(ns, name), 1),
+      spread,
+      round(median(ns, name) / base, 1),
+      round(Math.max(0, median(bytes, name)), 0),
+    ]
+  })
+  console.log(table([['call', 'ns (median)', 'ns (min–max)', '× Map.get', 'bytes allocated'], ...rows]))
+  if (sink === undefined) throw new Error('nothing was measured')
+  await source.close()
+}
+
+// Young space large enough that nothing is collected while bytes are counted.
+if (process.execArgv.includes('--expose-gc')) await main()
+else {
+  const flags = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
+  execFileSync(process.execPath, [...flags, import.meta.filename], { stdio: 'inherit' })
+}
