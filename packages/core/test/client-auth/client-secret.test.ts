@@ -89,6 +89,14 @@ describe('client_secret_post', () => {
   })
 })
 
+// regressions S45
+it('a refused client does not try another method: its secret is not sent twice', async () => {
+  const { server, source } = await sourceAtEndpoint({ status: 401, body: { error: 'invalid_client' } })
+  await rejection(source.get())
+  expect(server.requests).toHaveLength(1)
+  expect(server.requests[0]?.form.has('client_secret')).toBe(false)
+})
+
 describe.each<[string, (secret: Secret) => unknown]>([
   ['clientSecretBasic', clientSecretBasic],
   ['clientSecretPost', clientSecretPost],

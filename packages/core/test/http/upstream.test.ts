@@ -493,6 +493,23 @@ describe('with and run', () => {
 })
 
 describe('createUpstreams', () => {
+  // regressions S47
+  it('an upstream whose authorization server is not there is nothing to the others, nor while nobody calls it', async () => {
+    const [api, server] = [await scripted(), await tokenEndpoint()]
+    const gone = await tokenEndpoint()
+    await gone.close()
+    const clientAuth = clientSecretBasic('s')
+    const upstreams = createUpstreams({
+      broken: { baseUrl: api.url, oauth: { issuer: gone.url, clientId: 'orders', clientAuth } },
+      working: { baseUrl: api.url, oauth: { tokenEndpoint: server.url, clientId: 'orders', clientAuth } },
+    })
+    onTestFinished(() => upstreams.close())
+    expect((await upstreams.working.fetch('/')).status).toBe(200)
+    expect(gone.connectionCount).toBe(0)
+    expect(await rejection(upstreams.broken.fetch('/'))).toMatchObject({ upstream: 'broken', statusCode: 503 })
+    expect((await upstreams.working.fetch('/')).status).toBe(200)
+  })
+
   it('warmUp gets a token for each, and rejects if one cannot be had', async () => {
     const server = await tokenEndpoint()
     const oauth = { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') }

@@ -173,6 +173,7 @@ describe('an expired token', () => {
 
   it.each([
     ['the wall clock jumps ahead', (ahead: { stepWall(ms: number): void }) => ahead.stepWall(3_600_000)],
+    // regressions J67
     ['the machine sleeps', (asleep: { suspend(ms: number): void }) => asleep.suspend(3_600_000)],
   ])('is noticed when %s', async (_name, jump) => {
     const { clock, source } = await sourceAtEndpoint()
@@ -216,7 +217,7 @@ describe('an expired token', () => {
 })
 
 describe('many callers at once', () => {
-  // regressions S9, J18, J23
+  // regressions S9, J18, J19, J23
   it('share one failure, each as an error object of its own, and the next caller tries anew', async () => {
     const { server, clock, source } = await sourceAtEndpoint({ status: 400, body: { error: 'invalid_client' } })
     const errors = await Promise.all(Array.from({ length: 20 }, () => rejection(source.get())))
@@ -443,6 +444,31 @@ describe('a context', () => {
   })
 })
 
+// regressions J17
+it.each([
+  ['opaque', 'not-a-jwt'],
+  ['a JWT without exp', 'eyJhbGciOiJub25lIn0.e30.x'],
+  ['a JWT whose exp is long past', `eyJhbGciOiJub25lIn0.${Buffer.from('{"exp":1}').toString('base64url')}.x`],
+])('nobody looks into a token: %s lives as long as expires_in says', async (_name, accessToken) => {
+  const { clock, source } = await sourceAtEndpoint(tokenReply({ accessToken, expiresIn: 100 }), noJitter)
+  await source.get()
+  await clock.advance(79_999)
+  expect(source.peek()?.value).toBe(accessToken)
+})
+
+// regressions J7
+it('tokens of one source live each for itself', async () => {
+  const { clock, source } = await sourceAtEndpoint(
+    ({ form }) => tokenReply({ expiresIn: form.get('tenant') === 'short' ? 10 : 1000 }),
+    { ...noJitter, grant: clientCredentials({ parameters: ({ tenant }) => ({ tenant: tenant ?? '' }) }) },
+  )
+  const [short, long] = [{ tenant: 'short' }, { tenant: 'long' }]
+  await Promise.all([source.get({ context: short }), source.get({ context: long })])
+  await clock.advance(9000)
+  expect(source.peek(short)).toBeUndefined()
+  expect(source.peek(long)).toBeDefined()
+})
+
 describe('a cache that is given', () => {
   it('in memory, serves several sources of the same client', async () => {
     const cache = memoryTokenCache({ maxEntries: 5 })
@@ -474,6 +500,43 @@ describe('a cache that is given', () => {
     await settled()
     expect(await second.get()).not.toBe(token)
     expect(first.server.requests).toHaveLength(2)
+  })
+
+  // regressions J4
+  it('elsewhere, has the token for a client whose secret was rotated meanwhile, under a key that tells nothing of it', async () => {
+    const entries = new Map<string, CachedToken>()
+    const { server, clock, source } = await sourceAtEndpoint(undefined, {
+      cache: remote(entries),
+      clientAuth: clientSecretBasic('old'),
+    })
+    const token = await source.get()
+    const rotated = createTokenSource({
+      tokenEndpoint: `${server.url}/token`,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('new'),
+      cache: remote(entries),
+      clock,
+    })
+    onTestFinished(() => rotated.close())
+    expect(await rotated.get()).toBe(token)
+    expect([...entries.keys()]).toEqual([expect.stringMatching(/^[\w-]{43}$/)])
+  })
+
+  // regressions S6
+  it('elsewhere, does not give the token of before to a service whose scope was changed', async () => {
+    const cache = remote()
+    const before = await sourceAtEndpoint(undefined, { cache, scope: 'read' })
+    const token = await before.source.get()
+    const after = createTokenSource({
+      tokenEndpoint: `${before.server.url}/token`,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s3cret'),
+      scope: 'read write',
+      cache,
+      clock: before.clock,
+    })
+    onTestFinished(() => after.close())
+    expect(await after.get()).not.toBe(token)
   })
 
   it('elsewhere, fails no call when it fails', async () => {

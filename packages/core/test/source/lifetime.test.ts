@@ -24,7 +24,7 @@ describe('a token that lives', () => {
   })
 })
 
-// regressions S19, J10, J11
+// regressions S19, J9, J10, J11
 describe('expires_in', () => {
   it.each<[unknown, number | undefined]>([
     [3600, 3_600_000],
@@ -84,6 +84,7 @@ describe('refresh_in', () => {
   })
 })
 
+// regressions J14
 describe('state', () => {
   const life = plan(300) ?? expect.fail()
   it.each([
