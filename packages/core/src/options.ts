@@ -4,6 +4,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
+import type { ReplayPolicy } from './http/replayable-body.ts'
 import type { OneOrMany } from './oauth/scope.ts'
 import type { RenewalOptions } from './source/lifetime.ts'
 import { memoryTokenCache } from './source/memory-token-cache.ts'
@@ -63,6 +64,12 @@ export interface UpstreamOptions {
   /** undici dispatcher for the calls, such as a `Pool`, `ProxyAgent` or `MockAgent`. Default: an `Agent` of its own. One
    * that was given is never closed by this package. */
   readonly dispatcher?: Dispatcher | undefined
+  /**
+   * What is sent again, once and with another token, after the API refused the token: `'replayable'` (default), every request
+   * whose body is at hand; `'safe-methods'`, of these GET, HEAD, OPTIONS and TRACE; `'never'`, nothing. Streams and iterators
+   * never are.
+   */
+  readonly replay?: ReplayPolicy | undefined
   /** Allows `http:` to the API beyond loopback. Default false: tokens would travel in clear text. */
   readonly allowInsecureRequests?: boolean | undefined
 }
@@ -89,6 +96,7 @@ export interface ResolvedUpstreamOptions {
   readonly origins: readonly string[]
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher | undefined
+  readonly replay: ReplayPolicy
 }
 
 const oauthOptionNames = [
@@ -109,7 +117,16 @@ const oauthOptionNames = [
   'allowInsecureRequests',
   'clock',
 ]
-const upstreamOptionNames = ['baseUrl', 'oauth', 'name', 'origins', 'headers', 'dispatcher', 'allowInsecureRequests']
+const upstreamOptionNames = [
+  'baseUrl',
+  'oauth',
+  'name',
+  'origins',
+  'headers',
+  'dispatcher',
+  'replay',
+  'allowInsecureRequests',
+]
 const renewalOptionNames = [
   'renewBeforeMs',
   'jitter',
@@ -181,7 +198,7 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
 export function resolveUpstreamOptions(options: UpstreamOptions, path: string): ResolvedUpstreamOptions {
   const at = (name: string) => (path === '' ? name : `${path}.${name}`)
   checkObject(options, path === '' ? 'options' : path, upstreamOptionNames)
-  const { origins = [], headers = {}, dispatcher, allowInsecureRequests = false, name } = options
+  const { origins = [], headers = {}, dispatcher, replay = 'replayable', allowInsecureRequests = false, name } = options
   const baseUrl = checkUrl(
     options.baseUrl instanceof URL ? options.baseUrl.href : options.baseUrl,
     at('baseUrl'),
@@ -203,6 +220,8 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
     )
     return url.origin
   })
+  const policies = ['replayable', 'safe-methods', 'never']
+  check(policies.includes(replay), at('replay'), `expected one of ${policies.join(', ')}`)
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
   check(
     options.oauth !== null && typeof options.oauth === 'object',
@@ -214,6 +233,7 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
     origins: [baseUrl.origin, ...extra],
     headers: checkHeaders(headers, at('headers')),
     dispatcher,
+    replay,
   })
 }
 

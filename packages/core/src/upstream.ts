@@ -58,6 +58,7 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
     targets: createTargetResolver(resolved.baseUrl, resolved.origins, name),
     headers: resolved.headers,
     dispatcher: resolved.dispatcher,
+    replay: resolved.replay,
     closedError,
     close,
   })

@@ -140,8 +140,9 @@ describe('a wrong option is a TypeError at construction that names its path', ()
     [
       'an unknown option',
       { baseURL: 'https://a.example' },
-      'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, allowInsecureRequests',
+      'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, replay, allowInsecureRequests',
     ],
+    ['an unknown replay', { replay: 'always' }, 'replay: expected one of replayable, safe-methods, never'],
     ['an empty name', { name: '' }, 'name: expected a non-empty string'],
     ['a dispatcher that is none', { dispatcher: 'agent' }, 'dispatcher: expected an object with dispatch'],
   ])('%s of an upstream', (_name, changes, message) => {

@@ -39,7 +39,7 @@ export async function sourceAtEndpoint(reply?: Reply, options: Partial<OAuthOpti
 }
 
 /** What a promise rejected with; fails the test if it did not. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
+export async function rejection<T>(promise: Promise<T>): Promise<Error> {
   try {
     await promise
   } catch (error) {

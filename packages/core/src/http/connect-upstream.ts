@@ -4,14 +4,22 @@ import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { AbortableHandler } from './abortable-handler.ts'
 import { applyContext } from './apply-context.ts'
-import { authorize } from './authorize.ts'
+import { authorizeFrom, type CallSource } from './authorize.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { fail } from './forwarding-handler.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
+import type { ReplayPolicy } from './replayable-body.ts'
 import { isAmong, type TargetResolver } from './target.ts'
 
+type RequestBody = Dispatcher.DispatchOptions['body'] | AsyncIterable<Uint8Array> | Blob
+
 /** undici's options for one call; where it goes is the upstream's affair. */
-export type RequestOptions<Opaque = null> = Omit<Dispatcher.RequestOptions<Opaque>, 'origin' | 'path' | 'method'> & {
+export type RequestOptions<Opaque = null> = Omit<
+  Dispatcher.RequestOptions<Opaque>,
+  'origin' | 'path' | 'method' | 'body'
+> & {
+  /** As undici has it, or a function that gives it: called for each time that the request is sent. Default none. */
+  readonly body?: RequestBody | (() => RequestBody)
   /** Default `GET`. */
   readonly method?: Dispatcher.HttpMethod
 }
@@ -36,6 +44,7 @@ export interface ConnectUpstreamOptions {
   readonly source: TokenSource
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher | undefined
+  readonly replay: ReplayPolicy
   readonly closedError: () => Error
   readonly close: () => Promise<void>
 }
@@ -62,12 +71,26 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return base.dispatch(call, own === undefined ? new AbortableHandler(handler, closing.signal) : handler)
   }
 
-  function callsFor(current: () => CallContext | undefined): Calls {
-    const forContext: Pick<TokenSource, 'peek' | 'get'> = {
-      peek: () => source.peek(current()),
-      get: (wait) => source.get({ ...wait, context: current() }),
+  // One per context object, which is one per inbound request or per `run`.
+  const bySource = new WeakMap<CallContext, CallSource>()
+  function sourceIn(context: CallContext): CallSource {
+    const before = bySource.get(context)
+    if (before !== undefined) return before
+    const made: CallSource = {
+      peek: () => source.peek(context),
+      get: (wait) => source.get({ ...wait, context }),
+      invalidate: (token) => source.invalidate(token),
     }
-    const authorized = authorize({ source: forContext, origins: targets.origins })(connections)
+    bySource.set(context, made)
+    return made
+  }
+
+  function callsFor(current: () => CallContext | undefined): Calls {
+    const sourceNow = () => {
+      const context = current()
+      return context === undefined ? source : sourceIn(context)
+    }
+    const authorized = authorizeFrom(sourceNow, { origins: targets.origins, replay: options.replay })(connections)
     const dispatch = applyContext({ origins: targets.origins, headers: options.headers, current })(authorized)
     const open: Dispatcher.Dispatch = (call, handler) =>
       closed ? refuse(handler, options.closedError()) : dispatch(call, handler)
@@ -77,7 +100,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return {
       dispatcher: new PipelineDispatcher({ dispatch: guarded, close: options.close }),
       // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
-      fetch: createFetch({ dispatcher: calls, targets, current }),
+      fetch: createFetch({ dispatcher: calls, targets, current, replay: options.replay !== 'never' }),
       request: (input, request) => {
         try {
           const { origin, path } = targets.resolve(input)

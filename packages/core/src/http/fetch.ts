@@ -2,6 +2,8 @@ import * as undici from 'undici'
 import type { CallContext } from '../context/call-context.ts'
 import { TokenwellError } from '../errors.ts'
 import { signalFor } from './apply-context.ts'
+import { PipelineDispatcher } from './pipeline-dispatcher.ts'
+import { encodeBody } from './replayable-body.ts'
 import type { TargetResolver } from './target.ts'
 
 /** WHATWG fetch as this Node.js has it. */
@@ -13,6 +15,8 @@ export interface CreateFetchOptions {
   readonly targets: TargetResolver
   /** The context of the call that is being made, if it has one. */
   readonly current: () => CallContext | undefined
+  /** Whether bodies are to be at hand for being sent again. */
+  readonly replay: boolean
 }
 
 /**
@@ -20,21 +24,38 @@ export interface CreateFetchOptions {
  * Takes this Node's own `Request` and `FormData`, whose classes are not undici's. A failure to get a token rejects with
  * the `TokenwellError` itself instead of `TypeError: fetch failed`.
  */
-export function createFetch({ dispatcher, targets, current }: CreateFetchOptions): Fetch {
+export function createFetch({ dispatcher, targets, current, replay }: CreateFetchOptions): Fetch {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
     const isRequest = typeof input === 'object' && !(input instanceof URL)
     const { origin, path } = targets.resolve(isRequest ? input.url : input)
     const own = { ...(isRequest ? fromRequest(input) : {}), ...definedIn(init) } as undici.RequestInit
     const ambient = signalFor(own.method ?? 'GET', current())
-    const body: unknown = own.body
-    const converted = body instanceof FormData ? { body: toUndiciFormData(body) } : {}
+    const body: unknown = own.body instanceof FormData ? toUndiciFormData(own.body) : own.body
     try {
-      return await undici.fetch(origin + path, { ...own, ...converted, signal: both(own.signal, ambient), dispatcher })
+      const encoded = replay ? await encodeBody(body) : undefined
+      const signal = both(own.signal, ambient)
+      if (encoded === undefined) {
+        const converted = body === undefined ? {} : { body: body as undici.BodyInit | null }
+        return await undici.fetch(origin + path, { ...own, ...converted, signal, dispatcher })
+      }
+      const headers = new undici.Headers(own.headers)
+      if (encoded.type !== null && !headers.has('content-type')) headers.set('content-type', encoded.type)
+      // undici's fetch turns every body into a stream, which could not be sent again: below it, the body itself goes instead.
+      const again = encoded.body as NonNullable<undici.Dispatcher.DispatchOptions['body']>
+      const withBody = new PipelineDispatcher({
+        dispatch: (call, handler) => dispatcher.dispatch(hasBody(call) ? { ...call, body: again } : call, handler),
+        close: async () => {},
+      })
+      return await undici.fetch(origin + path, { ...own, headers, body: encoded.body, signal, dispatcher: withBody })
     } catch (error) {
       throw reasonOf(error, own.signal, ambient)
     }
   }
   return fetch
+}
+
+function hasBody({ body }: undici.Dispatcher.DispatchOptions): boolean {
+  return body !== undefined && body !== null
 }
 
 // Told to undici too, so that a body which is being read ends with the signal's own reason. `any` leaves no listener on a
