@@ -11,12 +11,15 @@ export interface Clock {
   setTimer(callback: () => void, delayMs: number, options?: { readonly unref?: boolean }): () => void
 }
 
+/** Node's timers go no further, and fire at once when asked to. */
+export const longestTimerMs = 2 ** 31 - 1
+
 /** The machine's clocks and timers. */
 export const systemClock: Clock = Object.freeze({
   now: Date.now,
   monotonic: performance.now.bind(performance),
   setTimer(callback: () => void, delayMs: number, options?: { readonly unref?: boolean }): () => void {
-    const timer = setTimeout(callback, delayMs)
+    const timer = setTimeout(callback, Math.min(delayMs, longestTimerMs))
     if (options?.unref === true) timer.unref()
     return () => clearTimeout(timer)
   },

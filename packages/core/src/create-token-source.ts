@@ -95,7 +95,8 @@ function plansFor(options: ResolvedOAuthOptions, grant: Grant): (context: CallCo
     const before = known.get(context)
     if (before !== undefined) return before
     const made = plan(context)
-    known.set(context, made)
+    // One that may still change is asked anew each time.
+    if (Object.isFrozen(context)) known.set(context, made)
     return made
   }
 }

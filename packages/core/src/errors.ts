@@ -74,7 +74,7 @@ export abstract class TokenwellError extends Error {
    */
   reissue(changes: TokenwellErrorDetails = {}): this {
     const Same = this.constructor as new (problem: string, details: TokenwellErrorDetails) => this
-    return new Same(this.#problem, { ...this.#details, cause: this.cause, ...changes })
+    return new Same(this.#problem, { ...this.#details, cause: copyOf(this.cause), ...changes })
   }
 
   /** For logs that serialize errors: never more than this. */
@@ -82,6 +82,18 @@ export abstract class TokenwellError extends Error {
     const { name, code, message, statusCode, retryAt } = this
     return { name, code, message, statusCode, retryAt }
   }
+}
+
+function copyOf(cause: unknown): unknown {
+  if (!(cause instanceof Error)) return cause
+  const { message, name, stack } = cause
+  const copy = new Error(message, cause.cause === undefined ? undefined : { cause: copyOf(cause.cause) })
+  Object.assign(copy, cause)
+  Object.defineProperties(copy, {
+    name: { value: name, configurable: true, writable: true },
+    stack: { value: stack, configurable: true, writable: true },
+  })
+  return copy
 }
 
 /** Details of a {@link TokenRequestError}. */

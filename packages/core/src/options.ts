@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { checkHeaders } from './check-headers.ts'
-import { systemClock, type Clock } from './clock.ts'
+import { longestTimerMs, systemClock, type Clock } from './clock.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
@@ -153,6 +153,7 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
     at('issuer'),
     'must be given with metadataUrl: the issuer that the metadata states',
   )
+  checkBoolean(allowInsecureRequests, at('allowInsecureRequests'))
   check(isText(clientId), at('clientId'), 'expected a non-empty string')
   check(
     typeof clientAuth === 'function',
@@ -175,6 +176,7 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
   )
   const { cache, clock, timeoutMs = 10_000, dispatcher } = options
   checkMs(timeoutMs, at('timeoutMs'), 1)
+  check(timeoutMs <= longestTimerMs, at('timeoutMs'), `expected at most ${longestTimerMs} milliseconds`)
   checkMethods(cache, ['get', 'set', 'delete'], at('cache'))
   checkMethods(clock, ['now', 'monotonic', 'setTimer'], at('clock'))
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
@@ -199,6 +201,7 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
   const at = (name: string) => (path === '' ? name : `${path}.${name}`)
   checkObject(options, path === '' ? 'options' : path, upstreamOptionNames)
   const { origins = [], headers = {}, dispatcher, replay = 'replayable', allowInsecureRequests = false, name } = options
+  checkBoolean(allowInsecureRequests, at('allowInsecureRequests'))
   const baseUrl = checkUrl(
     options.baseUrl instanceof URL ? options.baseUrl.href : options.baseUrl,
     at('baseUrl'),
@@ -265,7 +268,7 @@ function resolveRenewal(renewal: RenewalOptions | undefined, path: string): Rene
   const { jitter = 0 } = renewal
   check(typeof jitter === 'number' && jitter >= 0 && jitter <= 1, `${path}.jitter`, 'expected a number from 0 to 1')
   const { keepWarm = false } = renewal
-  check(typeof keepWarm === 'boolean', `${path}.keepWarm`, 'expected true or false')
+  checkBoolean(keepWarm, `${path}.keepWarm`)
   return Object.freeze({ ...renewal })
 }
 
@@ -300,6 +303,10 @@ function checkMs(value: unknown, path: string, least: number): void {
     path,
     `expected milliseconds, at least ${least}`,
   )
+}
+
+function checkBoolean(value: unknown, path: string): void {
+  check(typeof value === 'boolean', path, 'expected true or false')
 }
 
 function isText(value: unknown): boolean {

@@ -40,7 +40,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 }
 
 /** The parts wired together; `path` leads to the options in error messages. */
-export function upstreamFor(options: UpstreamOptions, path: string, ambient: AmbientContext): Upstream {
+export function upstreamFor(options: UpstreamOptions, path: string, ambient: AmbientContext): BindableUpstream {
   const resolved = resolveUpstreamOptions(options, path)
   const { name } = options
   const given = isTokenSource(options.oauth) ? options.oauth : undefined
@@ -72,7 +72,15 @@ interface Parts {
   close(): Promise<void>
 }
 
-class ConnectedUpstream implements Upstream {
+/** Binds an upstream to a context that is complete: nothing of the code that is running is added. */
+export const bind = Symbol('tokenwell.bind')
+
+/** An {@link Upstream} as `upstreams.ts` needs it. */
+export interface BindableUpstream extends Upstream {
+  [bind](context: CallContext): Upstream
+}
+
+class ConnectedUpstream implements BindableUpstream {
   readonly #parts: Parts
   readonly #context: CallContext | undefined
   #made: Calls | undefined
@@ -100,6 +108,10 @@ class ConnectedUpstream implements Upstream {
 
   with(context: CallContext): Upstream {
     return new ConnectedUpstream(this.#parts, mergeContexts(this.#context ?? this.#parts.ambient(), context))
+  }
+
+  [bind](context: CallContext): Upstream {
+    return new ConnectedUpstream(this.#parts, context)
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { mergeContexts, type CallContext } from './context/call-context.ts'
 import { requestContext, type RequestContext, type RequestContextOptions } from './context/request-context.ts'
 import type { UpstreamOptions } from './options.ts'
-import { upstreamFor, type Upstream } from './upstream.ts'
+import { bind, upstreamFor, type BindableUpstream, type Upstream } from './upstream.ts'
 
 /** Options that several upstreams share; what one sets itself wins. */
 export type UpstreamDefaults = Partial<Omit<UpstreamOptions, 'baseUrl' | 'oauth' | 'name'>>
@@ -65,18 +65,19 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
   if (typeof options !== 'object' || options === null) throw new TypeError('options: expected upstreams by name')
   const storage = new AsyncLocalStorage<CallContext>()
   const ambient = () => storage.getStore()
-  const byName = new Map<string, Upstream>()
+  const byName = new Map<string, BindableUpstream>()
   for (const [name, own] of Object.entries(options)) {
     if (memberNames.has(name)) throw new TypeError(`${name}: an upstream may not have the name of a member`)
     byName.set(name, upstreamFor({ ...defaults, name, ...own }, name, ambient))
   }
-  const bind = binder(byName)
+  const bound = binder(byName)
   const all = () => [...byName.values()]
   const close = async () => {
     await Promise.all(all().map((upstream) => upstream.close()))
   }
   const members: UpstreamsMembers<Names> = {
-    with: (context, more = {}) => bind(mergeContexts(mergeContexts(ambient(), context), more)) as BoundUpstreams<Names>,
+    with: (context, more = {}) =>
+      bound(mergeContexts(mergeContexts(ambient(), context), more)) as BoundUpstreams<Names>,
     run: (context, fn) => storage.run(mergeContexts(ambient(), context), fn),
     requestContext,
     warmUp: async () => {
@@ -89,7 +90,7 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
 }
 
 /** Makes records of upstreams bound to a context: an upstream is bound when it is first asked for. */
-function binder(byName: ReadonlyMap<string, Upstream>): (context: CallContext) => object {
+function binder(byName: ReadonlyMap<string, BindableUpstream>): (context: CallContext) => object {
   class Bound {
     readonly #context: CallContext
     readonly #made = new Map<string, Upstream>()
@@ -105,9 +106,9 @@ function binder(byName: ReadonlyMap<string, Upstream>): (context: CallContext) =
           get(this: Bound) {
             const before = this.#made.get(name)
             if (before !== undefined) return before
-            const bound = upstream.with(this.#context)
-            this.#made.set(name, bound)
-            return bound
+            const made = upstream[bind](this.#context)
+            this.#made.set(name, made)
+            return made
           },
         })
       }

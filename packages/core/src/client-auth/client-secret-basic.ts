@@ -8,7 +8,7 @@ export interface ClientSecretBasicOptions {
    * that compare both read an ordinary secret. `'raw'`: their UTF-8 bytes as they are, for a server that does not decode
    * and a secret with special characters; refused with a `TypeError` for an id that has a colon.
    */
-  readonly encoding?: 'form' | 'raw'
+  readonly encoding?: 'form' | 'raw' | undefined
 }
 
 /**

@@ -7,20 +7,20 @@ import { readPrivateKey, type PrivateKey } from './private-key.ts'
 /** Options of {@link privateKeyJwt}. */
 export interface PrivateKeyJwtOptions {
   /** The `kid` header, by which the server finds the public key. Default: the JWK's own, else none. */
-  readonly keyId?: string
+  readonly keyId?: string | undefined
   /** JOSE algorithm. Default: the JWK's `alg`, else the usual one of the key: `RS256`, `ES256`, `EdDSA`… */
-  readonly algorithm?: string
+  readonly algorithm?: string | undefined
   /**
    * The assertion's `aud`. `'issuer'` (default): the issuer identifier alone, as a string. `'token-endpoint'` or
    * `'both'` for servers that want the endpoint's URL; any other string or array is sent as it is.
    */
-  readonly audience?: 'issuer' | 'token-endpoint' | 'both' | (string & {}) | readonly string[]
+  readonly audience?: 'issuer' | 'token-endpoint' | 'both' | (string & {}) | readonly string[] | undefined
   /** The `typ` header. Default `client-authentication+jwt`; `false` leaves it out. Some servers want `JWT`. */
-  readonly type?: string | false
+  readonly type?: string | false | undefined
   /** The `x5t` header (RFC 7515 §4.1.7): base64url SHA-1 thumbprint of the certificate, for servers that find keys so. */
-  readonly x5t?: string
+  readonly x5t?: string | undefined
   /** Life of an assertion in milliseconds, rounded up to seconds. Default 60 000; 1 000 to 3 600 000. */
-  readonly expiresInMs?: number
+  readonly expiresInMs?: number | undefined
 }
 
 /**

@@ -19,11 +19,11 @@ export interface CallContext {
 export function mergeContexts(under: CallContext | undefined, over: CallContext): CallContext {
   const headers = { ...under?.headers, ...checkHeaders(over.headers ?? {}, 'context.headers') }
   if (under === undefined) return Object.freeze({ ...over, headers })
-  const { signal, signalAborts } = over.signal === undefined ? under : over
   return Object.freeze({
     headers,
-    signal,
-    signalAborts,
+    signal: over.signal ?? under.signal,
+    // What an earlier signal was meant for does not bind a new one.
+    signalAborts: over.signalAborts ?? (over.signal === undefined ? under.signalAborts : undefined),
     subjectToken: over.subjectToken ?? under.subjectToken,
     tenant: over.tenant ?? under.tenant,
   })

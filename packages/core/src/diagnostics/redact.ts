@@ -1,18 +1,26 @@
 const replacement = '[redacted]'
 const maxLength = 500
 
-/** Form parameters whose values are credentials or tokens. */
-const secretParameters = [
-  'client_secret',
-  'client_assertion',
-  'assertion',
-  'subject_token',
-  'actor_token',
-  'refresh_token',
-  'code',
-  'code_verifier',
-  'password',
-]
+/** Form parameters that everybody may see; any other may be a credential. */
+const publicParameters = new Set([
+  'audience',
+  'authorization_details',
+  'client_assertion_type',
+  'client_id',
+  'grant_type',
+  'redirect_uri',
+  'requested_token_type',
+  'resource',
+  'scope',
+])
+/** These are, however short; what a user adds counts when it is long enough not to be part of every other word. */
+const secretName = /token|secret|assertion|password|code|api_?key/i
+const shortestOther = 6
+
+/** Does a member of this name hold a credential? */
+export function isSecretName(name: string): boolean {
+  return secretName.test(name) && !publicParameters.has(name)
+}
 
 // A JWS or JWE in compact form, an Authorization value, and anything long enough to be an opaque token.
 const tokenShapes = /\beyJ[\w-]*\.[\w-]*(?:\.[\w-]*)*|\b(?:Bearer|Basic|DPoP)\s+[^\s"',]+|[\w-]{48,}/gi
@@ -32,7 +40,9 @@ export function redactText(text: string, secrets: Iterable<string> = []): string
 
 /** Everything that a token request proves itself with, as sent and in the encodings in which an answer may repeat it. */
 export function secretsOf(body: URLSearchParams, authorization: string | null | undefined): string[] {
-  const secrets = secretParameters.flatMap((name) => body.getAll(name))
+  const secrets = [...body]
+    .filter(([name, value]) => !publicParameters.has(name) && (secretName.test(name) || value.length >= shortestOther))
+    .map(([, value]) => value)
   const credentials = authorization?.split(' ')[1]
   if (credentials !== undefined) {
     const decoded = Buffer.from(credentials, 'base64').toString()

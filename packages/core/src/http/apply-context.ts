@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { CallContext } from '../context/call-context.ts'
 import { AbortableHandler } from './abortable-handler.ts'
-import { hasHeader, withHeader } from './headers.ts'
+import { hasHeader, withHeader, withReusableHeaders } from './headers.ts'
 import { isAmong } from './target.ts'
 
 /** What {@link applyContext} puts on calls. */
@@ -26,9 +26,10 @@ export function applyContext({
   current,
 }: ApplyContextOptions): Dispatcher.DispatcherComposeInterceptor {
   const always = Object.entries(headers)
-  return (dispatch) => (options, handler) => {
+  return (dispatch) => (given, handler) => {
     const context = current()
-    if (context === undefined && always.length === 0) return dispatch(options, handler)
+    if (context === undefined && always.length === 0) return dispatch(given, handler)
+    const options = withReusableHeaders(given)
     const signal = signalFor(options.method, context)
     const known = isAmong(origins, options.origin)
     const added = known

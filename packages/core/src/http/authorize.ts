@@ -2,8 +2,8 @@ import type { Dispatcher } from 'undici'
 import { authorizationOf } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { TokenSource } from '../source/token-source.ts'
-import { fail } from './forwarding-handler.ts'
-import { hasHeader, withHeader } from './headers.ts'
+import { assertHandler, fail } from './forwarding-handler.ts'
+import { hasHeader, withHeader, withReusableHeaders } from './headers.ts'
 import { RefusalGuard } from './refusal-guard.ts'
 import { ReplayHandler, type ReplayActions } from './replay-handler.ts'
 import { isReplayable, type ReplayPolicy } from './replayable-body.ts'
@@ -20,7 +20,7 @@ export interface AuthorizeOptions {
    * request whose body is at hand: none, text, bytes, a `Blob` or a function that gives it. `'safe-methods'`: of these, GET,
    * HEAD, OPTIONS and TRACE. `'never'`: nothing.
    */
-  readonly replay?: ReplayPolicy
+  readonly replay?: ReplayPolicy | undefined
 }
 
 /**
@@ -30,6 +30,7 @@ export interface AuthorizeOptions {
  * an Authorization header keeps it. Without a token nothing is sent: the request fails with what `source.get` threw. A
  * token that the API refuses (RFC 6750 §3.1) is invalidated and replaced; when no other can be had, the 401 is given as it
  * came.
+ * It knows origins by name: give an interceptor that resolves names, such as undici's `dns`, to `compose` before it.
  * Throws a `TypeError` for an origin that is none.
  */
 export function authorize({ source, ...options }: AuthorizeOptions): Dispatcher.DispatcherComposeInterceptor {
@@ -66,10 +67,11 @@ export function authorizeFrom(
       actions.set(source, known)
       return known
     }
-    return (request, handler) => {
-      if (!isAmong(allowed, request.origin) || hasHeader(request.headers, 'authorization')) {
-        return dispatch(request, handler)
-      }
+    return (given, handler) => {
+      assertHandler(handler)
+      if (!isAmong(allowed, given.origin)) return dispatch(given, handler)
+      const request = withReusableHeaders(given)
+      if (hasHeader(request.headers, 'authorization')) return dispatch(request, handler)
       const source = sourceNow()
       const token = source.peek()
       if (token !== undefined) return send(request, handler, token, source)
@@ -116,9 +118,15 @@ function sender(dispatch: Dispatcher.Dispatch, guard: RefusalGuard): ReplayActio
   }
 }
 
-function waitOf(request: Dispatcher.DispatchOptions): { signal?: AbortSignal } {
+function waitOf(request: Request): { signal?: AbortSignal } {
   const { signal } = request as { signal?: unknown }
-  return signal instanceof AbortSignal ? { signal } : {}
+  if (signal instanceof AbortSignal) return { signal }
+  // undici takes an event emitter too.
+  const emitter = signal as { once?: (event: 'abort', listener: () => void) => void } | null | undefined
+  if (typeof emitter?.once !== 'function') return {}
+  const controller = new AbortController()
+  emitter.once('abort', () => controller.abort())
+  return { signal: controller.signal }
 }
 
 function withToken(request: Dispatcher.DispatchOptions, token: AccessToken): Dispatcher.DispatchOptions {

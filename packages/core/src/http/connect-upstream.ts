@@ -6,7 +6,8 @@ import { AbortableHandler } from './abortable-handler.ts'
 import { applyContext } from './apply-context.ts'
 import { authorizeFrom, type CallSource } from './authorize.ts'
 import { createFetch, type Fetch } from './fetch.ts'
-import { fail } from './forwarding-handler.ts'
+import { assertHandler, fail } from './forwarding-handler.ts'
+import { InContextHandler } from './in-context-handler.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import type { ReplayPolicy } from './replayable-body.ts'
 import { isAmong, type TargetResolver } from './target.ts'
@@ -19,9 +20,9 @@ export type RequestOptions<Opaque = null> = Omit<
   'origin' | 'path' | 'method' | 'body'
 > & {
   /** As undici has it, or a function that gives it: called for each time that the request is sent. Default none. */
-  readonly body?: RequestBody | (() => RequestBody)
+  readonly body?: RequestBody | (() => RequestBody) | undefined
   /** Default `GET`. */
-  readonly method?: Dispatcher.HttpMethod
+  readonly method?: Dispatcher.HttpMethod | undefined
 }
 
 /** undici's `request`. */
@@ -71,16 +72,22 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return base.dispatch(call, own === undefined ? new AbortableHandler(handler, closing.signal) : handler)
   }
 
+  // A source that was given outlives the upstream; who waits for it through the upstream does not.
+  const sourceFor = (context: CallContext | undefined): CallSource => ({
+    peek: () => source.peek(context),
+    get: (wait) => {
+      const signals = [closing.signal, wait?.signal].filter((signal) => signal !== undefined)
+      return source.get({ ...wait, context, signal: AbortSignal.any(signals) })
+    },
+    invalidate: (token) => source.invalidate(token),
+  })
+  const withoutContext = sourceFor(undefined)
   // One per context object, which is one per inbound request or per `run`.
   const bySource = new WeakMap<CallContext, CallSource>()
   function sourceIn(context: CallContext): CallSource {
     const before = bySource.get(context)
     if (before !== undefined) return before
-    const made: CallSource = {
-      peek: () => source.peek(context),
-      get: (wait) => source.get({ ...wait, context }),
-      invalidate: (token) => source.invalidate(token),
-    }
+    const made = sourceFor(context)
     bySource.set(context, made)
     return made
   }
@@ -88,12 +95,15 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   function callsFor(current: () => CallContext | undefined): Calls {
     const sourceNow = () => {
       const context = current()
-      return context === undefined ? source : sourceIn(context)
+      return context === undefined ? withoutContext : sourceIn(context)
     }
     const authorized = authorizeFrom(sourceNow, { origins: targets.origins, replay: options.replay })(connections)
     const dispatch = applyContext({ origins: targets.origins, headers: options.headers, current })(authorized)
-    const open: Dispatcher.Dispatch = (call, handler) =>
-      closed ? refuse(handler, options.closedError()) : dispatch(call, handler)
+    const open: Dispatcher.Dispatch = (call, handler) => {
+      assertHandler(handler)
+      if (closed) return refuse(handler, options.closedError())
+      return dispatch(call, current() === undefined ? handler : new InContextHandler(handler))
+    }
     const guarded: Dispatcher.Dispatch = (call, handler) =>
       isAmong(targets.origins, call.origin) ? open(call, handler) : refuse(handler, originError(upstream, call.origin))
     const calls = new PipelineDispatcher({ dispatch: open, close: options.close })
@@ -135,6 +145,10 @@ function refuse(handler: Dispatcher.DispatchHandler, error: Error): boolean {
 function originError(upstream: string | undefined, origin: string | URL | undefined): OriginNotAllowedError {
   return new OriginNotAllowedError('the origin of the call is not one of its own', {
     upstream,
-    cause: new Error(`${origin === undefined ? 'no origin' : new URL(origin).origin} is not among its origins`),
+    cause: new Error(`${readable(origin)} is not among its origins`),
   })
+}
+
+function readable(origin: string | URL | undefined): string {
+  return origin !== undefined && URL.canParse(origin) ? new URL(origin).origin : 'what was given'
 }

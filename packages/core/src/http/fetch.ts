@@ -65,9 +65,31 @@ function both(own: AbortSignal | null | undefined, ambient: AbortSignal | undefi
   return AbortSignal.any(own === null || own === undefined ? [ambient] : [own, ambient])
 }
 
-// WebIDL: a member that is undefined counts as not given.
-function definedIn(init: RequestInit | undefined): object {
-  return Object.fromEntries(Object.entries(init ?? {}).filter(([, value]) => value !== undefined))
+const initMembers = [
+  'method',
+  'headers',
+  'body',
+  'redirect',
+  'signal',
+  'duplex',
+  'credentials',
+  'cache',
+  'mode',
+  'referrer',
+  'referrerPolicy',
+  'integrity',
+  'keepalive',
+  'window',
+] as const
+
+// WebIDL reads members by name, inherited ones too (so a Request may be an init), and one that is undefined counts as not
+// given. A body of null leaves that of the Request.
+function definedIn(init: RequestInit | undefined): Record<string, unknown> {
+  const members = init as Record<string, unknown> | undefined
+  const pairs = initMembers.map((name) => [name, members?.[name]] as const)
+  return Object.fromEntries(
+    pairs.filter(([name, value]) => value !== undefined && !(name === 'body' && value === null)),
+  )
 }
 
 // What undici would read from a Request of its own class.

@@ -48,6 +48,17 @@ export class ForwardingHandler implements Required<Omit<Handler, 'onResponseStar
   }
 }
 
+/**
+ * Throws a `TypeError` for a handler of another undici, such as that of this Node's own fetch: its requests would never end.
+ */
+export function assertHandler(handler: Handler): void {
+  if (typeof handler?.onRequestStart === 'function' || typeof handler?.onResponseStart === 'function') return
+  throw new TypeError(
+    'this dispatcher is of undici 8, and the request is of another version, such as the fetch of this Node.js: ' +
+      'use the fetch of the upstream, or that of the npm package undici 8',
+  )
+}
+
 /** Ends a request that was never started: undici itself passes null for the controller of such a one. */
 export function fail(handler: Handler, error: Error): void {
   handler.onResponseError?.(null as unknown as Controller, error)

@@ -21,6 +21,13 @@ export function hasHeader(headers: HeadersInput, name: string): boolean {
   return false
 }
 
+/** The same request with headers that can be read more than once: an iterator is empty after the first time. */
+export function withReusableHeaders(request: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  const { headers } = request
+  if (headers === null || headers === undefined || Array.isArray(headers) || !isIterable(headers)) return request
+  return { ...request, headers: [...headers].flat() as string[] }
+}
+
 /** A copy of the headers with one more. What the caller gave is not touched. */
 export function withHeader(headers: HeadersInput, name: string, value: string): HeadersInput {
   if (headers === null || headers === undefined) return { [name]: value }

@@ -16,7 +16,9 @@ export interface ServerConnection {
 export function connectToServer(given: Dispatcher | undefined): ServerConnection {
   const dispatcher = given ?? new Agent()
   const exchange: HttpExchange = async ({ url, method, headers, body, signal }) => {
-    const response = await request(url, { dispatcher, method, headers, body: body ?? null, signal: signal ?? null })
+    // A dispatcher that was given may have the redirect interceptor, which asks each request.
+    const options = { method, headers, body: body ?? null, signal: signal ?? null, maxRedirections: 0 }
+    const response = await request(url, { dispatcher, ...options })
     const chunks: Uint8Array[] = []
     let size = 0
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {

@@ -56,7 +56,8 @@ export function createTargetResolver(
     // A URL parser drops tabs and line ends, so that `.<tab>.` would turn into a dot segment behind our back.
     if (/[\p{Cc}\\]/u.test(path) || text !== text.trim())
       refusePath('a backslash, a control character or outer white space')
-    if (dotSegment.test(decodeRepeatedly(path))) refusePath('a dot segment, plain or encoded')
+    const decoded = decodeFully(path)
+    if (dotSegment.test(decoded) || /\p{Cc}/u.test(decoded)) refusePath('a dot segment or a control character, encoded')
     if (isAbsolute) return resolveAbsolute(text)
     if (path.startsWith('//')) refusePath('a path that starts with two slashes names a host')
     const url = new URL(origin + join(base, text))
@@ -95,11 +96,15 @@ function isBelow(pathname: string, base: string): boolean {
   return base === '' || pathname === base || pathname.startsWith(`${base}/`)
 }
 
-// Servers and proxies differ in how often they decode, so what any number of rounds would reveal counts.
-function decodeRepeatedly(path: string): string {
+// Servers and proxies differ in how often they decode, so what any number of rounds would reveal counts. Each round makes
+// the text shorter.
+function decodeFully(path: string): string {
   let decoded = path
-  for (let round = 0; round < 5 && decoded.includes('%'); round++) {
-    decoded = decoded.replace(/%2e/gi, '.').replace(/%2f/gi, '/').replace(/%5c/gi, '\\').replace(/%25/g, '%')
+  for (let before = ''; before !== decoded;) {
+    before = decoded
+    decoded = decoded.replace(/%(2e|2f|5c|3b|25|[01][0-9a-f]|7f)/gi, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    )
   }
   return decoded
 }

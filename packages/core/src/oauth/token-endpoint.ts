@@ -1,7 +1,8 @@
 import * as oauth from 'oauth4webapi'
-import { redactedCause, redactText, secretsOf } from '../diagnostics/redact.ts'
+import { isSecretName, redactedCause, redactText, secretsOf } from '../diagnostics/redact.ts'
 import { TokenEndpointUnreachableError, TokenRequestError, TokenResponseError } from '../errors.ts'
 import type { ClientAuth } from './client-auth.ts'
+import { refusalKind } from './error-codes.ts'
 import type { HttpExchange, HttpExchangeResponse } from './http-exchange.ts'
 import { retryAtOf } from './retry-after.ts'
 import { asFetch, type ServerMetadata } from './server-metadata.ts'
@@ -67,7 +68,8 @@ export async function requestToken(
     })
   }
   if (answer === undefined || secrets === undefined) throw new TypeError('oauth4webapi made no request')
-  if (answer.status < 200 || answer.status > 299) throw errorAnswer(answer, secrets, request.now())
+  if (answer.status < 200 || answer.status > 299 || isErrorBody(answer))
+    throw errorAnswer(answer, secrets, request.now())
   return successAnswer(answer, server, client, secrets)
 }
 
@@ -107,8 +109,8 @@ function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[], n
   const { error, error_description: description, error_uri: uri, ...rest } = parseJsonObject(answer) ?? {}
   const clean = (value: unknown) => (typeof value === 'string' ? redactText(value, secrets) : undefined)
   const parameters = Object.entries(rest)
-    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
-    .map(([name, value]) => [name, redactText(String(value), secrets)])
+    .filter(([name, value]) => !isSecretName(name) && (typeof value === 'string' || typeof value === 'number'))
+    .map(([name, value]) => [redactText(name, secrets), redactText(String(value), secrets)])
   // A program's word, not a text: a short secret that happens to be part of it must not spoil it.
   const code = typeof error === 'string' && /^[a-z_]{1,64}$/.test(error) ? error : clean(error)
   const cause = redirected
@@ -121,12 +123,18 @@ function errorAnswer(answer: HttpExchangeResponse, secrets: readonly string[], n
     errorDescription: clean(description),
     errorUri: clean(uri),
     tokenEndpointStatus: answer.status,
-    // Without an OAuth error, the server itself is in trouble: our caller may try again.
-    statusCode: code === undefined && (answer.status >= 500 || answer.status === 429) ? 503 : undefined,
+    // The server itself is in trouble: our caller may try again.
+    statusCode: refusalKind(code, answer.status) === 'transient' ? 503 : undefined,
     retryAt: retryAtOf(answer.headers, now),
     parameters: Object.fromEntries(parameters) as Record<string, string>,
     cause: new Error(cause),
   })
+}
+
+// Some servers answer errors with 200.
+function isErrorBody(answer: HttpExchangeResponse): boolean {
+  const json = parseJsonObject(answer)
+  return typeof json?.['error'] === 'string' && json['access_token'] === undefined
 }
 
 function parseJsonObject(answer: HttpExchangeResponse): Record<string, unknown> | undefined {

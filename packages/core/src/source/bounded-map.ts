@@ -2,9 +2,12 @@
 export class BoundedMap<Value> {
   readonly #entries = new Map<string, Value>()
   readonly #limit: number
+  readonly #onDrop: ((value: Value) => void) | undefined
 
-  constructor(limit: number) {
+  /** `onDrop` is told of what is dropped for want of room. */
+  constructor(limit: number, onDrop?: (value: Value) => void) {
     this.#limit = limit
+    this.#onDrop = onDrop
   }
 
   get size(): number {
@@ -31,8 +34,9 @@ export class BoundedMap<Value> {
     this.#entries.delete(key)
     this.#entries.set(key, value)
     if (this.#entries.size <= this.#limit) return
-    for (const oldest of this.#entries.keys()) {
+    for (const [oldest, dropped] of this.#entries) {
       this.#entries.delete(oldest)
+      this.#onDrop?.(dropped)
       return
     }
   }

@@ -55,14 +55,13 @@ export class CachingSource implements TokenSource {
   readonly #renewals: RenewalBackoff
   readonly #warm: KeepWarm | undefined
   readonly #sweeper: Sweeper
-  readonly #keys = new WeakMap<AccessToken, string>()
   #closed = false
 
   constructor(options: CachingSourceOptions) {
     const { cache, clock, random, renewal } = options
     this.#options = options
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
-    this.#shared = isMemoryCache(cache) ? undefined : new SharedTier(cache)
+    this.#shared = isMemoryCache(cache) ? undefined : new SharedTier(cache, clock)
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
     this.#renewals = new RenewalBackoff(random)
@@ -87,14 +86,14 @@ export class CachingSource implements TokenSource {
         if (state === 'stale') this.#renewInBackground(plan, held)
         return Promise.resolve(held.token)
       }
-      return this.#orLastResort(held, () => this.#flights.wait(this.#join(plan, false), signal), signal)
+      return this.#orAtHand(plan, this.#wait(plan, signal), signal)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   invalidate(token: AccessToken): boolean {
-    const key = this.#keys.get(token)
+    const key = this.#memory.keyOf(token)
     if (key === undefined) return false
     void this.#shared?.delete(key, token.generation)
     const removed = this.#memory.delete(key, token.generation)
@@ -155,13 +154,15 @@ export class CachingSource implements TokenSource {
 
   #start(plan: TokenPlan, forced: boolean): Flight<AccessToken> {
     const { clock, random, timeoutMs } = this.#options
-    const attempts = this.#usable(plan.key) === undefined ? foregroundAttempts : 1
+    // Asked after each attempt: the token at hand may have died meanwhile, and callers be waiting.
+    const attempts = () => (this.#usable(plan.key) === undefined ? foregroundAttempts : 1)
     const retries = { clock, random, attempts, timeoutMs, attemptTimeoutMs: timeoutMs / 2 }
     try {
       const flight = this.#flights.start(plan.key, forced, async (signal) => {
         const known = forced ? undefined : await this.#fromShared(plan.key)
         const attempt = (oneSignal: AbortSignal) => this.#options.issue(plan, oneSignal)
         const issued = known ?? (await withRetries(attempt, { ...retries, signal }))
+        this.#failures.settle(plan.key, undefined, false)
         // A flight that was detached answers those who wait for it and leaves no trace.
         if (this.#flights.get(plan.key) === flight) this.#receive(plan, issued, { forced, isNew: known === undefined })
         return issued.token
@@ -175,13 +176,13 @@ export class CachingSource implements TokenSource {
   }
 
   #fail(plan: TokenPlan, error: unknown): void {
+    if (this.#closed) return
     const held = this.#usable(plan.key)
     this.#failures.settle(plan.key, error, held === undefined)
     if (held !== undefined) this.#backOff(plan, held)
   }
 
   #receive(plan: TokenPlan, issued: IssuedToken, { forced, isNew }: { forced: boolean; isNew: boolean }): void {
-    this.#failures.settle(plan.key, undefined, false)
     const held = this.#usable(plan.key)
     const { token, lifetime } = issued
     const entry = lifetime === undefined ? undefined : { token, lifetime }
@@ -190,7 +191,6 @@ export class CachingSource implements TokenSource {
       return
     }
     if (entry === undefined) return
-    this.#keys.set(token, plan.key)
     this.#memory.set(plan.key, entry)
     this.#sweeper.start()
     this.#renewals.forget(plan.key)
@@ -201,7 +201,11 @@ export class CachingSource implements TokenSource {
   // Some servers hand out the same token until late in its life: asking again at once would not change that. And one that
   // was long on its way may be dead when it comes, which is no gain even for those who asked for another one.
   #isBetter(entry: CachedToken, held: CachedToken, forced: boolean): boolean {
-    return forced ? this.#stateOf(entry) !== 'expired' : entry.token.expiresAt > held.token.expiresAt
+    return forced ? this.#stateOf(entry) !== 'expired' : this.#leftOf(entry) > this.#leftOf(held)
+  }
+
+  #leftOf(entry: CachedToken): number {
+    return entry.lifetime.lifetimeMs - this.#ageOf(entry)
   }
 
   #backOff(plan: TokenPlan, held: CachedToken): void {
@@ -213,26 +217,31 @@ export class CachingSource implements TokenSource {
   #keepWarm(plan: TokenPlan, entry: CachedToken, delayMs: number): void {
     this.#warm?.schedule(plan.key, delayMs, () => {
       // It may have been replaced, refused or dropped for want of room since.
-      if (this.#memory.peek(plan.key) === entry) this.#renewInBackground(plan, entry)
+      if (this.#memory.peek(plan.key) !== entry) return
+      // A timer goes no further than some weeks.
+      const early = entry.lifetime.renewAfterMs - this.#ageOf(entry)
+      if (early > 0) this.#keepWarm(plan, entry, early)
+      else this.#renewInBackground(plan, entry)
     })
   }
 
-  /** What `ask` brings; for as long as was opted for, the expired token rather than an error. */
-  #orLastResort(
-    held: CachedToken | undefined,
-    ask: () => Promise<AccessToken>,
-    signal: AbortSignal | undefined,
-  ): Promise<AccessToken> {
-    if (held === undefined || this.#options.renewal.staleIfErrorMs === undefined || this.#isDead(held)) return ask()
-    const insteadOf = (error: unknown): AccessToken => {
-      if (signal?.aborted === true || this.#closed) throw error
-      return held.token
-    }
+  #wait(plan: TokenPlan, signal: AbortSignal | undefined): Promise<AccessToken> {
     try {
-      return ask().catch(insteadOf)
+      return this.#flights.wait(this.#join(plan, false), signal)
     } catch (error) {
-      return Promise.resolve(insteadOf(error))
+      return Promise.reject(error)
     }
+  }
+
+  // A token may have come some other way meanwhile, or the expired one be good enough for those who opted for that.
+  #orAtHand(plan: TokenPlan, wait: Promise<AccessToken>, signal: AbortSignal | undefined): Promise<AccessToken> {
+    const { staleIfErrorMs = 0 } = this.#options.renewal
+    return wait.catch((error: unknown) => {
+      const entry = this.#memory.peek(plan.key)
+      if (entry === undefined || signal?.aborted === true || this.#closed) throw error
+      if (this.#stateOf(entry) === 'expired' && (staleIfErrorMs === 0 || this.#isDead(entry))) throw error
+      return entry.token
+    })
   }
 
   async #fromShared(key: string): Promise<CachedToken | undefined> {

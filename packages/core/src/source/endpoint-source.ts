@@ -8,7 +8,7 @@ import type { HttpExchange } from '../oauth/http-exchange.ts'
 import type { ServerMetadata } from '../oauth/server-metadata.ts'
 import { requestToken } from '../oauth/token-endpoint.ts'
 import type { IssuedToken, TokenPlan } from './caching-source.ts'
-import { planLifetime, type RenewalOptions } from './lifetime.ts'
+import { ageMs, planLifetime, type RenewalOptions } from './lifetime.ts'
 
 /** What an endpoint source asks with. */
 export interface EndpointSourceOptions {
@@ -44,6 +44,11 @@ export function createEndpointSource(options: EndpointSourceOptions) {
       })
     }
     const lifetime = planLifetime(start, answer, renewal, random)
+    if (lifetime !== undefined && ageMs(lifetime, clock.now(), clock.monotonic()) >= lifetime.lifetimeMs) {
+      throw new TokenResponseError("the authorization server's answer holds no usable access token", {
+        cause: new Error('the token had expired by the time it came'),
+      })
+    }
     const token = createAccessToken({
       value: answer.accessToken,
       tokenType: answer.tokenType,

@@ -1,4 +1,7 @@
 import type { Clock } from '../clock.ts'
+import { BoundedMap } from './bounded-map.ts'
+
+const maxTimers = 1000
 
 /**
  * Timers that renew tokens which nobody asks for. They do not keep the process alive, and nothing depends on them: where
@@ -6,7 +9,7 @@ import type { Clock } from '../clock.ts'
  */
 export class KeepWarm {
   readonly #clock: Clock
-  readonly #cancel = new Map<string, () => void>()
+  readonly #cancel = new BoundedMap<() => void>(maxTimers, (cancel) => cancel())
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -14,7 +17,7 @@ export class KeepWarm {
 
   /** Calls back in `delayMs`, instead of what was set for this key before. */
   schedule(key: string, delayMs: number, callback: () => void): void {
-    this.#cancel.get(key)?.()
+    this.#cancel.peek(key)?.()
     const cancel = this.#clock.setTimer(
       () => {
         this.#cancel.delete(key)
@@ -27,7 +30,7 @@ export class KeepWarm {
   }
 
   clear(): void {
-    for (const cancel of this.#cancel.values()) cancel()
+    for (const [, cancel] of this.#cancel.entries()) cancel()
     this.#cancel.clear()
   }
 }

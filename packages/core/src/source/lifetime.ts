@@ -22,8 +22,8 @@ export interface RenewalOptions {
    */
   readonly staleIfErrorMs?: number | undefined
   /**
-   * Renews tokens that nobody asks for, by a timer that does not keep the process alive. Default false: the first call
-   * for a stale token renews it.
+   * Renews tokens that nobody asks for, the 1000 last issued ones, by timers that do not keep the process alive. Default
+   * false: the first call for a stale token renews it.
    */
   readonly keepWarm?: boolean | undefined
   /**
@@ -70,7 +70,7 @@ export function planLifetime(
 ): Lifetime | undefined {
   const seconds = secondsOf(stated.expiresIn)
   const statedMs = seconds === undefined ? (options.defaultLifetimeMs ?? 300_000) : seconds * 1000
-  if (Number.isNaN(statedMs) || statedMs <= 0) return undefined
+  if (!Number.isFinite(statedMs) || statedMs <= 0) return undefined
   const lifetimeMs = Math.min(statedMs, options.maxLifetimeMs ?? 86_400_000)
   const slackMs = Math.min(options.slackMs ?? clamp(0.05 * lifetimeMs, 500, 5000), lifetimeMs / 2)
   const usableForMs = lifetimeMs - slackMs

@@ -1,10 +1,11 @@
+import type { AccessToken } from '../oauth/access-token.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
 
 /** Options of {@link memoryTokenCache}. */
 export interface MemoryTokenCacheOptions {
   /** How many tokens are kept; the least recently used goes first. Default 1000; at least 1. */
-  readonly maxEntries?: number
+  readonly maxEntries?: number | undefined
 }
 
 /** A {@link TokenCache} that answers at once. */
@@ -13,6 +14,8 @@ export interface MemoryTokenCache extends TokenCache {
   get(key: string): CachedToken | undefined
   set(key: string, entry: CachedToken): void
   delete(key: string, generation: string): boolean
+  /** Under which key this token was set, whoever did it. */
+  keyOf(token: AccessToken): string | undefined
   /** Drops every entry that is dead, and gives how many are left. */
   sweep(isDead: (entry: CachedToken) => boolean): number
 }
@@ -26,10 +29,15 @@ export function memoryTokenCache({ maxEntries = 1000 }: MemoryTokenCacheOptions 
     throw new TypeError('memoryTokenCache: maxEntries: expected a whole number of at least 1')
   }
   const entries = new BoundedMap<CachedToken>(maxEntries)
+  const keys = new WeakMap<AccessToken, string>()
   return Object.freeze({
     peek: (key: string) => entries.get(key),
     get: (key: string) => entries.get(key),
-    set: (key: string, entry: CachedToken) => entries.set(key, Object.freeze(entry)),
+    set(key: string, entry: CachedToken) {
+      keys.set(entry.token, key)
+      entries.set(key, Object.freeze(entry))
+    },
+    keyOf: (token: AccessToken) => keys.get(token),
     delete: (key: string, generation: string) =>
       entries.peek(key)?.token.generation === generation && entries.delete(key),
     sweep(isDead: (entry: CachedToken) => boolean) {

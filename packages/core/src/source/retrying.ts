@@ -7,8 +7,8 @@ import { isRetryable } from './failure.ts'
 export interface RetryOptions {
   readonly clock: Clock
   readonly random: () => number
-  /** Attempts in all: at least 1. */
-  readonly attempts: number
+  /** Attempts in all, at least 1; asked after each that failed. */
+  readonly attempts: () => number
   readonly attemptTimeoutMs: number
   /** All attempts and pauses together. `signal` aborts by then; a pause that would outlast it is not begun. */
   readonly timeoutMs: number
@@ -26,7 +26,7 @@ export async function withRetries<Result>(
     try {
       return await withDeadline(attempt, options)
     } catch (error) {
-      if (signal.aborted || made >= attempts || !isRetryable(error)) throw error
+      if (signal.aborted || made >= attempts() || !isRetryable(error)) throw error
       const pauseMs = Math.max(retryPauseMs(made, random), (error.retryAt ?? 0) - clock.now())
       if (clock.monotonic() + pauseMs >= deadline) throw error
       await pause(pauseMs, clock, signal)

@@ -1,21 +1,35 @@
+import type { Clock } from '../clock.ts'
+import { BoundedMap } from './bounded-map.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
 
+/** Longest wait for a cache that is asked before a token request. */
+const timeoutMs = 250
+
 /**
- * A token cache behind the memory of this process. It saves token requests; without it everything still works, so its
- * failures are nobody's.
+ * A token cache behind the memory of this process. It saves token requests; without it everything still works, so that it
+ * fails, hangs or answers nonsense is nobody's trouble.
  */
 export class SharedTier {
   readonly #cache: TokenCache
+  readonly #clock: Clock
+  /** Refused tokens, which the cache may still have: telling it takes time, and may fail. */
+  readonly #refused = new BoundedMap<true>(1000)
 
-  constructor(cache: TokenCache) {
+  constructor(cache: TokenCache, clock: Clock) {
     this.#cache = cache
+    this.#clock = clock
   }
 
   async get(key: string): Promise<CachedToken | undefined> {
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    const cancelTimer = this.#clock.setTimer(() => resolve(undefined), timeoutMs)
     try {
-      return await this.#cache.get(key)
+      const found: unknown = await Promise.race([this.#cache.get(key), promise])
+      return isCachedToken(found) && this.#refused.peek(found.token.generation) === undefined ? found : undefined
     } catch {
       return undefined
+    } finally {
+      cancelTimer()
     }
   }
 
@@ -26,8 +40,21 @@ export class SharedTier {
   }
 
   async delete(key: string, generation: string): Promise<void> {
+    this.#refused.set(generation, true)
     try {
       await this.#cache.delete(key, generation)
     } catch {}
   }
+}
+
+function isCachedToken(found: unknown): found is CachedToken {
+  const { token, lifetime } = (found ?? {}) as Partial<CachedToken>
+  return (
+    typeof token?.value === 'string' &&
+    typeof token.generation === 'string' &&
+    typeof token.expiresAt === 'number' &&
+    typeof lifetime?.start?.wall === 'number' &&
+    typeof lifetime.start.monotonic === 'number' &&
+    [lifetime.lifetimeMs, lifetime.renewAfterMs, lifetime.usableForMs].every((ms) => typeof ms === 'number')
+  )
 }
