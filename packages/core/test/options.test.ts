@@ -80,6 +80,11 @@ describe('a wrong option is a TypeError at construction that names its path', ()
     ],
     ['a parameter that is no text', { parameters: { a: 1 } }, 'parameters.a: expected a string or an array of strings'],
     ['a timeout of nothing', { timeoutMs: 0 }, 'timeoutMs: expected milliseconds, at least 1'],
+    [
+      'a timeout that no timer can wait for',
+      { timeoutMs: 2 ** 31 },
+      'timeoutMs: expected at most 2147483647 milliseconds',
+    ],
     ['a timeout that is no number', { timeoutMs: '10' }, 'timeoutMs: expected milliseconds, at least 1'],
     [
       'a negative window',
@@ -143,6 +148,7 @@ describe('a wrong option is a TypeError at construction that names its path', ()
       'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, replay, allowInsecureRequests',
     ],
     ['an unknown replay', { replay: 'always' }, 'replay: expected one of replayable, safe-methods, never'],
+    ['a text for true', { allowInsecureRequests: 'false' }, 'allowInsecureRequests: expected true or false'],
     ['an empty name', { name: '' }, 'name: expected a non-empty string'],
     ['a dispatcher that is none', { dispatcher: 'agent' }, 'dispatcher: expected an object with dispatch'],
   ])('%s of an upstream', (_name, changes, message) => {

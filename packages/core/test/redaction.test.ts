@@ -141,6 +141,30 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
     expect(Object.prototype.toString.call(token)).toBe('[object AccessToken]')
   })
 
+  it('members of an error answer that are named like a credential are left out, and what the user sent besides is cut out', async () => {
+    const server = await tokenEndpoint({
+      status: 400,
+      body: {
+        error: 'invalid_request',
+        access_token: 'short',
+        refresh_token: 'r',
+        ecid: 'e1',
+        error_description: 'api key K3Y-12345 is bad',
+      },
+    })
+    const source = createTokenSource({
+      tokenEndpoint: server.url,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic(secret),
+      parameters: { api_key: 'K3Y-12345' },
+    })
+    onTestFinished(() => source.close())
+    expect(await rejection(source.get())).toMatchObject({
+      parameters: { ecid: 'e1' },
+      errorDescription: 'api key [redacted] is bad',
+    })
+  })
+
   it('what a provider of secrets throws is told without what looks like one', async () => {
     const server = await tokenEndpoint()
     const failing = () => Promise.reject(new Error(`vault said no to Bearer hvs.${'x'.repeat(60)}`))

@@ -174,6 +174,69 @@ describe("fetch takes this Node's own classes", () => {
   })
 })
 
+describe('fetch reads its arguments as fetch does', () => {
+  it.each<[string, (url: string) => Parameters<typeof fetch>]>([
+    ['a Request as init', (url) => [url, new Request(url, { method: 'POST', body: 'hello', headers: { 'x-a': '1' } })]],
+    [
+      'a body of null beside a Request',
+      (url) => [new Request(url, { method: 'POST', body: 'hello', headers: { 'x-a': '1' } }), { body: null }],
+    ],
+    [
+      'members of undefined',
+      (url) => [
+        url,
+        { method: 'POST', body: 'hello', headers: { 'x-a': '1' }, signal: undefined, redirect: undefined } as never,
+      ],
+    ],
+  ])('%s', async (_name, argumentsOf) => {
+    const api = await scripted()
+    await upstreamAt(api.url).fetch(...argumentsOf(api.url))
+    expect(api.requests[0]).toMatchObject({ method: 'POST', text: 'hello', headers: { 'x-a': '1' } })
+  })
+})
+
+describe('a request of another undici', () => {
+  // regressions J56
+  it.each(['fresh', 'not yet there'])('is told so at once, with a token that is %s', async (when) => {
+    const server = await tokenEndpoint()
+    const upstream = upstreamAt(server.url, {
+      oauth: { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') },
+    })
+    if (when === 'fresh') await upstream.tokens.get()
+    const oldStyle = { onConnect() {}, onHeaders: () => true, onData: () => true, onComplete() {}, onError() {} }
+    expect(() =>
+      upstream.dispatcher.dispatch({ origin: server.url, path: '/', method: 'GET' }, oldStyle as never),
+    ).toThrow(/undici 8.*use the fetch of the upstream/s)
+  })
+})
+
+it.each<[string, unknown]>([
+  ['nothing', undefined],
+  ['something that is no token', { value: 'x' }],
+])('a source that gives %s fails the call', async (_name, given) => {
+  const api = await scripted()
+  const source = { ...fixedSource(), peek: () => undefined, get: async () => given as AccessToken }
+  const upstream = upstreamAt(api.url, { oauth: source })
+  expect(await rejection(upstream.request('/'))).toBeInstanceOf(TypeError)
+  expect(api.connectionCount).toBe(0)
+})
+
+it('headers that can be read once are sent', async () => {
+  const api = await scripted()
+  const headers = (function* (): Generator<[string, string]> {
+    yield ['x-a', '1']
+  })()
+  await upstreamAt(api.url).request('/', { headers })
+  expect(api.requests[0]?.headers['x-a']).toBe('1')
+})
+
+it('an origin that is none is refused as such', async () => {
+  const { dispatcher } = upstreamAt('https://api.example')
+  expect(await rejection(dispatcher.request({ origin: 'garbage', path: '/', method: 'GET' }))).toBeInstanceOf(
+    OriginNotAllowedError,
+  )
+})
+
 describe('without a token', () => {
   // regressions S24, J33
   it('nothing is sent, and the call rejects with the typed error through every entry point', async () => {
@@ -377,6 +440,31 @@ describe('close', () => {
     },
   )
 
+  it('ends calls that wait for a source that was given, and calls that wait for their turn', async () => {
+    const api = await scripted({ hang: true })
+    const hanging: TokenSource = {
+      peek: () => undefined,
+      get: ({ signal } = {}) =>
+        new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error))),
+      invalidate: () => false,
+      close: async () => {},
+    }
+    const waiting = upstreamAt(api.url, { oauth: hanging })
+    const pool = new Pool(api.url, { connections: 1 })
+    onTestFinished(() => pool.destroy())
+    const queued = upstreamAt(api.url, { dispatcher: pool })
+    const calls = [
+      rejection(waiting.fetch('/')),
+      rejection(waiting.request('/')),
+      rejection(queued.request('/')),
+      rejection(queued.request('/')),
+      rejection(queued.fetch('/')),
+    ]
+    await expect.poll(() => api.requests.length).toBe(1)
+    await Promise.all([waiting.close(), queued.close()])
+    for (const error of await Promise.all(calls)) expect(error).toBeInstanceOf(UpstreamClosedError)
+  })
+
   it('leaves a token source that was given open', async () => {
     const server = await tokenEndpoint()
     const source = createTokenSource({
@@ -460,6 +548,39 @@ describe('with and run', () => {
       expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
     },
   )
+
+  it('an interceptor outside of ours sends again in the name of the same call', async () => {
+    const seen: string[] = []
+    const api = await scripted(({ path, headers }) => {
+      seen.push(`${path} ${String(headers['x-request-id'])}`)
+      if (path === '/redirect') return { redirect: '/target' }
+      return { status: path === '/flaky' && seen.filter((entry) => entry.startsWith(path)).length === 1 ? 503 : 200 }
+    })
+    const upstreams = oneUpstream(api.url)
+    const dispatcher = upstreams.billing.dispatcher.compose(
+      interceptors.redirect({ maxRedirections: 2 }),
+      interceptors.retry({ minTimeout: 1 }),
+    )
+    const callAs = (id: string, path: string) =>
+      upstreams.run({ headers: { 'x-request-id': id } }, async () => {
+        const { body } = await undiciRequest(api.url + path, { dispatcher })
+        await body.dump()
+      })
+    await callAs('a', '/plain')
+    await callAs('b', '/redirect')
+    await callAs('b', '/flaky')
+    expect(seen).toEqual(['/plain a', '/redirect b', '/target b', '/flaky b', '/flaky b'])
+  })
+
+  it('a set that was bound outside keeps nothing of who uses it first', async () => {
+    const api = await scripted()
+    const upstreams = oneUpstream(api.url)
+    const background = upstreams.with({ headers: { 'x-job': 'nightly' } })
+    await upstreams.run({ headers: { 'x-request-id': 'a' }, tenant: 'a' }, () => background.billing.fetch('/'))
+    await background.billing.fetch('/')
+    expect(api.requests.map(({ headers }) => headers['x-request-id'])).toEqual([undefined, undefined])
+    expect(api.requests.map(({ headers }) => headers['x-job'])).toEqual(['nightly', 'nightly'])
+  })
 
   it('leave no listener on the signal after calls that went well', async () => {
     const api = await scripted()

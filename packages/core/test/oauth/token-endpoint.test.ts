@@ -1,7 +1,9 @@
 import { createScriptedServer, tokenReply, type Reply } from '@tokenwell/testing'
+import { Agent, interceptors } from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   clientSecretBasic,
+  clientSecretPost,
   createUpstream,
   TokenEndpointUnreachableError,
   TokenRequestError,
@@ -100,6 +102,16 @@ describe('an error answer is a TokenRequestError', () => {
       },
     ],
     [
+      '200 with an OAuth error',
+      { status: 200, body: { error: 'invalid_client' } },
+      { error: 'invalid_client', tokenEndpointStatus: 200 },
+    ],
+    [
+      '503 with a word of its own',
+      { status: 503, body: { error: 'service_unavailable' } },
+      { error: 'service_unavailable', statusCode: 503 },
+    ],
+    [
       '401 with a challenge beside the OAuth error',
       { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' }, body: { error: 'invalid_client' } },
       { error: 'invalid_client', tokenEndpointStatus: 401 },
@@ -158,6 +170,19 @@ describe('a redirect from the token endpoint', () => {
     expect(server.requests).toHaveLength(1)
     expect(elsewhere.connectionCount).toBe(0)
   })
+})
+
+it('a redirect is not followed by a dispatcher that follows redirects either', async () => {
+  const elsewhere = await createScriptedServer(tokenReply())
+  const agent = new Agent()
+  onTestFinished(async () => void (await Promise.all([elsewhere.close(), agent.destroy()])))
+  const dispatcher = agent.compose(interceptors.redirect({ maxRedirections: 5 }))
+  const { source } = await sourceAtEndpoint(
+    { redirect: elsewhere.url, status: 307 },
+    { dispatcher, clientAuth: clientSecretPost('s3cret') },
+  )
+  expect(await rejection(source.get())).toBeInstanceOf(TokenRequestError)
+  expect(elsewhere.connectionCount).toBe(0)
 })
 
 describe('no answer is a TokenEndpointUnreachableError', () => {

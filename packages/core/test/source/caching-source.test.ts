@@ -375,6 +375,108 @@ it('a request that ends after a newer one began leaves the newer one in place', 
   expect(server.requests).toHaveLength(2)
 })
 
+describe('a failure that comes late', () => {
+  it('is not told to somebody for whom there is a token by then', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { server, source } = await sourceAtEndpoint(async (_request, index) => {
+      if (index > 0) return tokenReply()
+      await gate.promise
+      return { status: 400, body: { error: 'invalid_scope' } }
+    })
+    const early = source.get()
+    await expect.poll(() => server.requests.length).toBe(1)
+    const forced = await source.get({ forceRenewal: true })
+    gate.resolve()
+    expect(await early).toBe(forced)
+  })
+
+  it('of a renewal is followed by further attempts when its token died meanwhile', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { server, clock, source } = await sourceAtEndpoint(async (_request, index) => {
+      if (index !== 1) return tokenReply({ expiresIn: 10 })
+      await gate.promise
+      return { status: 503 }
+    }, noJitter)
+    const first = await source.get()
+    await clock.advance(9300)
+    expect(await source.get()).toBe(first)
+    await expect.poll(() => server.requests.length).toBe(2)
+    await clock.advance(300)
+    const waiting = driven(clock, source.get())
+    gate.resolve()
+    expect(await waiting).not.toBe(first)
+  })
+})
+
+describe('an unusual life', () => {
+  it('that was over when the token came makes it no token', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { server, clock, source } = await sourceAtEndpoint(async (_request, index) => {
+      if (index === 0) await gate.promise
+      return tokenReply({ expiresIn: index === 0 ? 1 : 100 })
+    })
+    const waiting = driven(clock, source.get())
+    await expect.poll(() => server.requests.length).toBe(1)
+    await clock.advance(1500)
+    gate.resolve()
+    expect((await waiting).expiresAt - clock.now()).toBeGreaterThan(90_000)
+    expect(server.requests).toHaveLength(2)
+  })
+
+  it('is not that of a refused token, which no opt-in brings back', async () => {
+    const { server, clock, source } = await sourceAtEndpoint(undefined, { renewal: { staleIfErrorMs: 600_000 } })
+    const held = await source.get()
+    await clock.advance(3_600_000)
+    server.respondWith({ status: 503 })
+    const waiting = rejection(driven(clock, source.get()))
+    expect(source.invalidate(held)).toBe(true)
+    expect(await waiting).toBeInstanceOf(TokenRequestError)
+  })
+
+  it('is told by what is left of it, also after the wall clock was set back', async () => {
+    const { clock, source } = await sourceAtEndpoint(undefined, noJitter)
+    const first = await source.get()
+    clock.stepWall(-7_200_000)
+    await clock.advance(2_880_000)
+    await source.get()
+    await expect.poll(() => source.peek()).toBeDefined()
+    expect(source.peek()).not.toBe(first)
+  })
+})
+
+describe('kept warm', () => {
+  it('are the thousand last issued tokens, and none of a closed source', async () => {
+    const { clock, source } = await sourceAtEndpoint(undefined, {
+      cache: memoryTokenCache({ maxEntries: 10 }),
+      renewal: { keepWarm: true },
+      grant: clientCredentials({ parameters: ({ tenant }) => ({ tenant: tenant ?? '' }) }),
+    })
+    for (let start = 0; start < 1500; start += 500) {
+      await Promise.all(
+        Array.from({ length: 500 }, (_, index) => source.get({ context: { tenant: `${start + index}` } })),
+      )
+    }
+    // And the one that sweeps.
+    expect(clock.pendingTimers).toBe(1001)
+    await source.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('a life longer than a timer is not renewed before its time', async () => {
+    const server = await tokenEndpoint(() => tokenReply({ expiresIn: 90 * 86_400 }))
+    const source = createTokenSource({
+      tokenEndpoint: server.url,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s'),
+      renewal: { keepWarm: true, maxLifetimeMs: 90 * 86_400_000 },
+    })
+    onTestFinished(() => source.close())
+    await source.get()
+    await settled()
+    expect(server.requests).toHaveLength(1)
+  })
+})
+
 describe('forceRenewal', () => {
   it('asks although a token is at hand; calls at the same time share one request', async () => {
     const { server, source } = await sourceAtEndpoint()
@@ -429,7 +531,7 @@ describe('a context', () => {
         },
       }),
     })
-    const a = { tenant: 'a' }
+    const a = Object.freeze({ tenant: 'a' })
     const [one, again, other, none] = await Promise.all([
       source.get({ context: a }),
       source.get({ context: a }),
@@ -441,6 +543,16 @@ describe('a context', () => {
     expect(source.peek(a)).toBe(one)
     expect(computed).toBe(3)
     expect(server.requests).toHaveLength(3)
+  })
+
+  it('that changes is asked anew, so that nobody gets the token of before', async () => {
+    const { source } = await sourceAtEndpoint(undefined, {
+      grant: clientCredentials({ scope: ({ tenant }) => tenant ?? '' }),
+    })
+    const context = { tenant: 'alice' }
+    const first = await source.get({ context })
+    context.tenant = 'bob'
+    expect([first.scope, (await source.get({ context })).scope]).toEqual(['alice', 'bob'])
   })
 })
 
@@ -537,6 +649,55 @@ describe('a cache that is given', () => {
     })
     onTestFinished(() => after.close())
     expect(await after.get()).not.toBe(token)
+  })
+
+  it('in memory, lets each of its sources forget a refused token', async () => {
+    const cache = memoryTokenCache()
+    const { server, source } = await sourceAtEndpoint(undefined, { cache })
+    const other = createTokenSource({
+      tokenEndpoint: `${server.url}/token`,
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s3cret'),
+      cache,
+    })
+    onTestFinished(() => other.close())
+    expect(other.invalidate(await source.get())).toBe(true)
+    expect(source.peek()).toBeUndefined()
+  })
+
+  it('elsewhere, does not bring a refused token back, however long it takes to be told', async () => {
+    const entries = new Map<string, CachedToken>()
+    const cache = { ...remote(entries), delete: () => new Promise<boolean>(() => {}) }
+    const { source } = await sourceAtEndpoint(undefined, { cache })
+    const token = await source.get()
+    await settled()
+    expect(entries.size).toBe(1)
+    expect(source.invalidate(token)).toBe(true)
+    expect(await source.get()).not.toBe(token)
+  })
+
+  it.each<[string, () => unknown]>([
+    ['null', () => null],
+    ['an empty object', () => ({})],
+    ['a text', () => 'token'],
+    ['half an entry', () => ({ token: { value: 'x' }, lifetime: null })],
+  ])('elsewhere, that answers %s has nothing', async (_name, answer) => {
+    const { source } = await sourceAtEndpoint(undefined, {
+      cache: { ...remote(), get: async () => answer() as CachedToken },
+    })
+    expect((await source.get()).tokenType).toBe('Bearer')
+  })
+
+  it('elsewhere, that hangs is waited for 250 ms', async () => {
+    const { server, clock, source } = await sourceAtEndpoint(undefined, {
+      cache: { ...remote(), get: () => new Promise(() => {}) },
+    })
+    const waiting = source.get()
+    await clock.advance(249)
+    await settled()
+    expect(server.requests).toHaveLength(0)
+    await clock.advance(1)
+    expect((await waiting).tokenType).toBe('Bearer')
   })
 
   it('elsewhere, fails no call when it fails', async () => {

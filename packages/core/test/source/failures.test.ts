@@ -31,6 +31,9 @@ describe('what a failure says about the next request', () => {
     ['invalid_scope', refused(400, 'invalid_scope'), 'request', false],
     ['invalid_target', refused(400, 'invalid_target'), 'request', false],
     ['an unknown error', refused(400, 'whatever'), 'request', false],
+    ['429 with a word of its own', refused(429, 'too_many_requests'), 'transient', true],
+    ['503 with a word of its own', refused(503, 'service_unavailable'), 'transient', true],
+    ['the name of a member of every object', refused(400, 'constructor'), 'request', false],
     ['403 alone', refused(403), 'request', false],
     ['404 alone', refused(404), 'request', false],
     ['a redirect', refused(302), 'request', false],
@@ -132,6 +135,27 @@ describe('is not remembered', () => {
   })
 })
 
+// A trial that is never released would stand in the way for ever.
+it('a trial whose token was refused meanwhile counts as one that went well', async () => {
+  const gates = [Promise.resolve(), Promise.resolve(), Promise.withResolvers<void>()]
+  const { server, clock, source } = await sourceAtEndpoint(async (_request, index) => {
+    const gate = gates[index]
+    await (gate !== undefined && 'promise' in gate ? gate.promise : gate)
+    return index === 1 ? { status: 400, body: { error: 'invalid_scope' } } : tokenReply()
+  })
+  const old = await source.get()
+  await clock.advance(3_600_000)
+  await rejection(source.get())
+  await clock.advance(10_000)
+  const trial = source.get()
+  await expect.poll(() => server.requests.length).toBe(3)
+  source.invalidate(old)
+  const last = gates[2]
+  if (last !== undefined && 'resolve' in last) last.resolve()
+  await trial
+  expect((await source.get()).tokenType).toBe('Bearer')
+})
+
 it("a remembered failure is told as each caller's own error, with the name of the upstream and its cause", async () => {
   const { source } = await sourceAtEndpoint({
     status: 400,
@@ -147,6 +171,7 @@ it("a remembered failure is told as each caller's own error, with the name of th
     message: first.message,
   })
   expect(second?.cause).toEqual(first.cause)
+  expect(second?.cause).not.toBe(third?.cause)
 })
 
 // regressions S13: not even having no room for a renewal reaches somebody who has a usable token.

@@ -271,6 +271,6 @@ it('whatever happens in which order: one request per key, no usable token lost, 
       for (const next of commands) await world.run(next)
       await world.end()
     }),
-    { numRuns: 5000 },
+    { numRuns: 3000 },
   )
 }, 120_000)

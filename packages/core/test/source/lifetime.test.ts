@@ -37,6 +37,8 @@ describe('expires_in', () => {
     [31_556_952, 86_400_000],
     [undefined, 300_000],
     [null, 300_000],
+    [Number.POSITIVE_INFINITY, undefined],
+    ['Infinity', undefined],
     [0, undefined],
     ['0', undefined],
     [-1, undefined],
