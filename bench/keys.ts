@@ -49,7 +49,7 @@ async function measure(maxEntries: number): Promise<(string | number)[]> {
     maxEntries,
     endpoint.requests,
     round(grown / 1024 / 1024, 1),
-    round(grown / kept, 0),
+    grown > 1024 * 1024 ? round(grown / kept, 0) : '–',
     round(percentile(costs, 0.5), 0),
   ]
 }

@@ -49,7 +49,7 @@ export interface Lifetime {
   readonly usableForMs: number
 }
 
-/** Fresh: sent, nothing to do. Stale: sent, a replacement is due. Expired: never sent. */
+/** Fresh: sent, nothing to do. Stale: sent, a replacement is due. Expired: not sent, unless `staleIfErrorMs` allows it. */
 export type TokenState = 'fresh' | 'stale' | 'expired'
 
 /** What a server said about a token's life. */

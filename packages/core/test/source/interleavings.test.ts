@@ -209,18 +209,19 @@ class World {
         if (token !== undefined) this.#checkToken(token, next.tenant, this.#step, this.clock.monotonic())
         return
       }
-      case 'force':
+      case 'force': {
+        const asked = this.#step
         this.#supersede(next.tenant)
         void this.source.get({ context: { tenant: next.tenant }, forceRenewal: true }).then(
           // Whoever asks for another token has it instead, also if it will not live as long; unless a refusal came between.
           (token) => {
-            const sentIn = this.issued.get(token.value)?.sentIn ?? 0
-            const kept = sentIn > (this.refusedIn.get(next.tenant) ?? 0)
+            const kept = asked > (this.refusedIn.get(next.tenant) ?? 0)
             if (kept && this.#isUsable(token, this.clock.monotonic())) this.atHand.set(next.tenant, token)
           },
           () => {},
         )
         return settle()
+      }
       case 'refuse': {
         const token = this.atHand.get(next.tenant)
         if (token === undefined) return
