@@ -146,13 +146,13 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
   for (const name of ['issuer', 'metadataUrl', 'tokenEndpoint'] as const) {
     if (options[name] !== undefined) checkUrl(options[name], at(name), allowInsecureRequests)
   }
-  check(issuer !== undefined || tokenEndpoint !== undefined, at('issuer'), 'this or tokenEndpoint must be given')
-  check(metadataUrl === undefined || tokenEndpoint === undefined, at('metadataUrl'), 'not beside tokenEndpoint')
   check(
     metadataUrl === undefined || issuer !== undefined,
     at('issuer'),
     'must be given with metadataUrl: the issuer that the metadata states',
   )
+  check(issuer !== undefined || tokenEndpoint !== undefined, at('issuer'), 'this or tokenEndpoint must be given')
+  check(metadataUrl === undefined || tokenEndpoint === undefined, at('metadataUrl'), 'not beside tokenEndpoint')
   checkBoolean(allowInsecureRequests, at('allowInsecureRequests'))
   check(isText(clientId), at('clientId'), 'expected a non-empty string')
   check(

@@ -64,7 +64,7 @@ describe('a wrong option is a TypeError at construction that names its path', ()
     [
       'metadataUrl without issuer',
       { issuer: undefined, metadataUrl: 'https://a.example', tokenEndpoint: undefined },
-      'issuer: this or tokenEndpoint must be given',
+      'issuer: must be given with metadataUrl: the issuer that the metadata states',
     ],
     [
       'an assertion addressed to an issuer that is not known',
