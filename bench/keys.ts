@@ -35,7 +35,7 @@ async function measure(maxEntries: number): Promise<(string | number)[]> {
   }
   const grown = heapUsed() - before
   // A context that is at hand, as in a request that makes several calls.
-  const hot = Array.from({ length: 1000 }, (_, index) => ({ tenant: String(keys - 1 - index) }))
+  const hot = Array.from({ length: 1000 }, (_, index) => Object.freeze({ tenant: String(keys - 1 - index) }))
   for (const context of hot) source.peek(context)
   const costs: number[] = []
   for (let turn = 0; turn < 50; turn++) {

@@ -3,13 +3,15 @@ import type { Grant } from './grants/grant.ts'
 import { connectToServer, type ServerConnection } from './http/server-exchange.ts'
 import { fetchServerMetadata, type ServerMetadata } from './oauth/server-metadata.ts'
 import { isSecureEnough, resolveOAuthOptions, type OAuthOptions, type ResolvedOAuthOptions } from './options.ts'
+import { BoundedMap } from './source/bounded-map.ts'
 import { CachingSource, type TokenPlan } from './source/caching-source.ts'
 import { createEndpointSource } from './source/endpoint-source.ts'
 import { MetadataSource } from './source/metadata-source.ts'
-import { tokenKey } from './source/token-key.ts'
+import { tokenKey, tokenKeyText } from './source/token-key.ts'
 import type { TokenSource } from './source/token-source.ts'
 
 const maxFlights = 1000
+const maxPlans = 1000
 
 /**
  * A source of access tokens without an upstream: for other HTTP clients, message brokers, databases.
@@ -74,7 +76,7 @@ function knownMetadata({ issuer, tokenEndpoint }: ResolvedOAuthOptions): Promise
   return Promise.resolve(Object.freeze({ issuer: issuer ?? tokenEndpoint, token_endpoint: tokenEndpoint }))
 }
 
-/** Plans by context: hashed once per context object, or once in all where the context plays no part. */
+/** Plans by context: looked up by context object, or made once in all where the context plays no part. */
 function plansFor(options: ResolvedOAuthOptions, grant: Grant): (context: CallContext | undefined) => TokenPlan {
   const identity = {
     issuer: options.issuer,
@@ -83,9 +85,16 @@ function plansFor(options: ResolvedOAuthOptions, grant: Grant): (context: CallCo
     clientAuthMethod: options.clientAuth.method ?? 'custom',
     grantType: grant.type,
   }
+  // Hashed once per combination, however many context objects lead to it.
+  const byText = new BoundedMap<TokenPlan>(maxPlans)
   const plan = (context: CallContext | undefined): TokenPlan => {
     const parameters = grant.parameters(context)
-    return Object.freeze({ key: tokenKey(identity, parameters), parameters })
+    const text = tokenKeyText(identity, parameters)
+    const before = byText.get(text)
+    if (before !== undefined) return before
+    const made = Object.freeze({ key: tokenKey(identity, parameters), parameters })
+    byText.set(text, made)
+    return made
   }
   const withoutContext = grant.contextual ? undefined : plan(undefined)
   if (withoutContext !== undefined) return () => withoutContext

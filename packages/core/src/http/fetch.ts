@@ -85,11 +85,13 @@ const initMembers = [
 // WebIDL reads members by name, inherited ones too (so a Request may be an init), and one that is undefined counts as not
 // given. A body of null leaves that of the Request.
 function definedIn(init: RequestInit | undefined): Record<string, unknown> {
-  const members = init as Record<string, unknown> | undefined
-  const pairs = initMembers.map((name) => [name, members?.[name]] as const)
-  return Object.fromEntries(
-    pairs.filter(([name, value]) => value !== undefined && !(name === 'body' && value === null)),
-  )
+  const own: Record<string, unknown> = {}
+  if (init === undefined || init === null) return own
+  for (const name of initMembers) {
+    const value = (init as Record<string, unknown>)[name]
+    if (value !== undefined && !(name === 'body' && value === null)) own[name] = value
+  }
+  return own
 }
 
 // What undici would read from a Request of its own class.

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { TokenParameters } from '../grants/grant.ts'
 
 /** Who asks whom: the half of the token key that all requests of one source share. */
@@ -15,10 +15,15 @@ const schemaVersion = 1
 
 /**
  * The one key under which a token is kept, waited for and remembered as refused: a hash of everything that decides
- * which token the server issues, and of no secret. Positions are fixed, so that no two lists can run together.
+ * which token the server issues, and of no secret.
  */
 export function tokenKey(identity: TokenKeyIdentity, parameters: TokenParameters): string {
-  const parts = [
+  return hash('sha256', tokenKeyText(identity, parameters), 'base64url')
+}
+
+/** What is hashed. Positions are fixed, so that no two lists can run together. */
+export function tokenKeyText(identity: TokenKeyIdentity, parameters: TokenParameters): string {
+  return JSON.stringify([
     schemaVersion,
     identity.issuer ?? null,
     identity.location ?? null,
@@ -30,8 +35,7 @@ export function tokenKey(identity: TokenKeyIdentity, parameters: TokenParameters
     parameters.audience,
     parameters.authorizationDetails?.map(canonical) ?? null,
     parameters.parameters,
-  ]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  ])
 }
 
 // RFC 8785 §3.2.3 for the members' order; numbers and strings are written by JSON.stringify as it prescribes.
