@@ -1,9 +1,10 @@
-import type { Dispatcher } from 'undici'
 import { checkHeaders } from './check-headers.ts'
+import { check, checkBoolean, checkMethods, checkMs, checkObject, checkUrl, inPath, isText } from './check-options.ts'
 import { longestTimerMs, systemClock, type Clock } from './clock.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
+import type { Dispatcher } from './http/dispatcher.ts'
 import type { ReplayPolicy } from './http/replayable-body.ts'
 import type { OneOrMany } from './oauth/scope.ts'
 import type { RenewalOptions } from './source/lifetime.ts'
@@ -240,16 +241,6 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
   })
 }
 
-// RFC 8252 §8.3 and RFC 6761 §6.3: the machine itself, where nobody else listens.
-function isLoopback(hostname: string): boolean {
-  return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
-}
-
-/** `https:`, or `http:` where that is allowed. */
-export function isSecureEnough(url: URL, allowInsecureRequests: boolean): boolean {
-  return url.protocol === 'https:' || (url.protocol === 'http:' && (allowInsecureRequests || isLoopback(url.hostname)))
-}
-
 const durations = [
   'renewBeforeMs',
   'slackMs',
@@ -270,57 +261,4 @@ function resolveRenewal(renewal: RenewalOptions | undefined, path: string): Rene
   const { keepWarm = false } = renewal
   checkBoolean(keepWarm, `${path}.keepWarm`)
   return Object.freeze({ ...renewal })
-}
-
-function checkUrl(value: unknown, path: string, allowInsecureRequests: boolean): URL {
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  check(url !== undefined && /^https?:$/.test(url.protocol), path, 'expected an absolute https: URL')
-  check(url.username === '' && url.password === '', path, 'expected a URL without user name and password')
-  check(
-    isSecureEnough(url, allowInsecureRequests),
-    path,
-    'http: is refused but for loopback; use https:, or set allowInsecureRequests',
-  )
-  return url
-}
-
-function checkObject(value: unknown, path: string, names: readonly string[]): void {
-  check(typeof value === 'object' && value !== null, path, 'expected an object')
-  for (const name of Object.keys(value)) {
-    if (!names.includes(name))
-      throw new TypeError(`${path}.${name}: there is no such option; there are ${names.join(', ')}`)
-  }
-}
-
-function checkMethods(value: unknown, methods: readonly string[], path: string): void {
-  const missing = (method: string) => typeof (value as Record<string, unknown> | null)?.[method] !== 'function'
-  check(value === undefined || !methods.some(missing), path, `expected an object with ${methods.join(', ')}`)
-}
-
-function checkMs(value: unknown, path: string, least: number): void {
-  check(
-    typeof value === 'number' && Number.isFinite(value) && value >= least,
-    path,
-    `expected milliseconds, at least ${least}`,
-  )
-}
-
-function checkBoolean(value: unknown, path: string): void {
-  check(typeof value === 'boolean', path, 'expected true or false')
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value.length > 0
-}
-
-function inPath<T>(path: string, make: () => T): T {
-  try {
-    return make()
-  } catch (error) {
-    throw path === '' || !(error instanceof TypeError) ? error : new TypeError(`${path}.${error.message}`)
-  }
-}
-
-function check(condition: boolean, path: string, expected: string): asserts condition {
-  if (!condition) throw new TypeError(`${path}: ${expected}`)
 }

@@ -14,7 +14,7 @@ export interface ClientDefinition {
   readonly publicJwks?: { readonly keys: readonly JWK[] }
   /** Scopes the client may ask for. Default: all of the server's; a scope that the server lacks is refused. */
   readonly scopes?: readonly string[]
-  /** The only assertion algorithm accepted, such as `ES256`. Default: any that suits the method. */
+  /** The only assertion algorithm accepted, such as `ES256`. Default: each that suits the method. */
   readonly algorithm?: string
 }
 

@@ -13,7 +13,7 @@ export interface ProtectedApiOptions {
   readonly issuer: string
   /** Where the issuer's keys are. */
   readonly jwksUri?: string
-  /** The audience a token must have. Default: any. */
+  /** The audience a token must have. Default: none is required. */
   readonly audience?: string
   /** The scope a token must have, several with spaces between. Default: none. */
   readonly requiredScope?: string
