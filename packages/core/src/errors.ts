@@ -26,7 +26,7 @@ export abstract class TokenwellError extends Error {
   abstract readonly code: string
   /**
    * What a server should answer its caller if nobody handles this error: 502 when the authorization server refused this
-   * service, 503 when it could not be reached.
+   * service, 503 when it could not be reached, 504 when the API did not answer in time.
    */
   readonly statusCode: number
   /** The same, by the other name that frameworks look for. Never the status of somebody else's answer. */
@@ -182,6 +182,18 @@ export class PathNotAllowedError extends TokenwellError {
 
   constructor(problem: string, details: TokenwellErrorDetails) {
     super(problem, details, 400)
+  }
+}
+
+/**
+ * A call had no response within the upstream's `timeoutMs`. Whether the API acted on it is not known. Not thrown for the wait for
+ * the response's body.
+ */
+export class UpstreamTimeoutError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_TIMEOUT'
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 504)
   }
 }
 

@@ -11,7 +11,7 @@ export type {
 export { createUpstream } from './upstream.ts'
 export type { Upstream } from './upstream.ts'
 export { createTokenSource } from './create-token-source.ts'
-export type { OAuthOptions, UpstreamOptions } from './options.ts'
+export type { OAuthOptions, RetryOptions, UpstreamOptions } from './options.ts'
 export { clientSecretBasic } from './client-auth/client-secret-basic.ts'
 export type { ClientSecretBasicOptions } from './client-auth/client-secret-basic.ts'
 export { clientSecretPost } from './client-auth/client-secret-post.ts'
@@ -36,6 +36,7 @@ export {
   TokenResponseError,
   TokenwellError,
   UpstreamClosedError,
+  UpstreamTimeoutError,
 } from './errors.ts'
 
 // For writers of adapters, token sources, caches, grants and client authentication.

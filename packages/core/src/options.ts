@@ -6,6 +6,7 @@ import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
 import type { Dispatcher } from './http/dispatcher.ts'
 import type { ReplayPolicy } from './http/replayable-body.ts'
+import type { RetryPolicy } from './http/retry-policy.ts'
 import type { OneOrMany } from './oauth/scope.ts'
 import type { RenewalOptions } from './source/lifetime.ts'
 import { memoryTokenCache } from './source/memory-token-cache.ts'
@@ -49,6 +50,21 @@ export interface OAuthOptions {
   readonly clock?: Clock | undefined
 }
 
+/**
+ * What is sent again: requests that may be repeated (RFC 9110 §9.2.2) and whose body is at hand, when the connection failed before
+ * there was a response, or the response says that the API is busy. The pause is what `Retry-After` says (RFC 9110
+ * §10.2.3), else random up to 200 ms, doubling, at most 2 s. A response whose pause would outlast `timeoutMs` is given as it came,
+ * as is the last one. Each time, the token is the one that is current then.
+ */
+export interface RetryOptions {
+  /** How often a call is sent in all, the first time included. Default 2; 1 to 10. */
+  readonly attempts?: number | undefined
+  /** Default GET, HEAD, OPTIONS, TRACE, PUT and DELETE. Add `POST` only if the API takes the same one twice for one. */
+  readonly methods?: readonly string[] | undefined
+  /** Default 429, 502, 503 and 504; 401 is refused: a refused token is `replay`'s affair. */
+  readonly statusCodes?: readonly number[] | undefined
+}
+
 /** A protected API and how to call it. */
 export interface UpstreamOptions {
   /** Paths are appended to it: `/invoices` and `invoices` both become `…/v1/invoices`. */
@@ -71,6 +87,14 @@ export interface UpstreamOptions {
    * never are.
    */
   readonly replay?: ReplayPolicy | undefined
+  /**
+   * One deadline in milliseconds for everything until the response's headers are there: token, connection, replay, retries.
+   * Then the call fails with an `UpstreamTimeoutError`. How long the body may take is for the call's own signal and undici's
+   * `bodyTimeout` to say; each redirect that `fetch` follows is a call of its own. Default 30 000; 1 to 2 147 483 647.
+   */
+  readonly timeoutMs?: number | undefined
+  /** What is sent again after trouble that may pass, or `false` for nothing. Default {@link RetryOptions}'s own. */
+  readonly retry?: RetryOptions | false | undefined
   /** Allows `http:` to the API beyond loopback. Default false: tokens would travel in clear text. */
   readonly allowInsecureRequests?: boolean | undefined
 }
@@ -98,6 +122,8 @@ export interface ResolvedUpstreamOptions {
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher | undefined
   readonly replay: ReplayPolicy
+  readonly retry: RetryPolicy | undefined
+  readonly timeoutMs: number
 }
 
 const oauthOptionNames = [
@@ -126,8 +152,11 @@ const upstreamOptionNames = [
   'headers',
   'dispatcher',
   'replay',
+  'retry',
+  'timeoutMs',
   'allowInsecureRequests',
 ]
+const retryOptionNames = ['attempts', 'methods', 'statusCodes']
 const renewalOptionNames = [
   'renewBeforeMs',
   'jitter',
@@ -176,8 +205,7 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
     'expected a grant, such as clientCredentials()',
   )
   const { cache, clock, timeoutMs = 10_000, dispatcher } = options
-  checkMs(timeoutMs, at('timeoutMs'), 1)
-  check(timeoutMs <= longestTimerMs, at('timeoutMs'), `expected at most ${longestTimerMs} milliseconds`)
+  checkTimeout(timeoutMs, at('timeoutMs'))
   checkMethods(cache, ['get', 'set', 'delete'], at('cache'))
   checkMethods(clock, ['now', 'monotonic', 'setTimer'], at('clock'))
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
@@ -226,6 +254,8 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
   })
   const policies = ['replayable', 'safe-methods', 'never']
   check(policies.includes(replay), at('replay'), `expected one of ${policies.join(', ')}`)
+  const { timeoutMs = 30_000, retry = {} } = options
+  checkTimeout(timeoutMs, at('timeoutMs'))
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
   check(
     options.oauth !== null && typeof options.oauth === 'object',
@@ -238,7 +268,38 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
     headers: checkHeaders(headers, at('headers')),
     dispatcher,
     replay,
+    retry: retry === false ? undefined : resolveRetry(retry, at('retry')),
+    timeoutMs,
   })
+}
+
+function checkTimeout(timeoutMs: number, path: string): void {
+  checkMs(timeoutMs, path, 1)
+  check(timeoutMs <= longestTimerMs, path, `expected at most ${longestTimerMs} milliseconds`)
+}
+
+function resolveRetry(retry: RetryOptions, path: string): RetryPolicy {
+  checkObject(retry, path, retryOptionNames)
+  const { attempts = 2, methods = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'] } = retry
+  const { statusCodes = [429, 502, 503, 504] } = retry
+  check(
+    Number.isInteger(attempts) && attempts >= 1 && attempts <= 10,
+    `${path}.attempts`,
+    'expected a whole number from 1 to 10',
+  )
+  check(Array.isArray(methods) && methods.every(isText), `${path}.methods`, 'expected an array of methods')
+  const isStatus = (code: unknown) =>
+    Number.isInteger(code) && Number(code) >= 400 && Number(code) <= 599 && code !== 401
+  check(
+    Array.isArray(statusCodes) && statusCodes.every(isStatus),
+    `${path}.statusCodes`,
+    'expected an array of statuses from 400 to 599 without 401',
+  )
+  return {
+    attempts,
+    methods: new Set(methods.map((method) => method.toUpperCase())),
+    statusCodes: new Set(statusCodes),
+  }
 }
 
 const durations = [

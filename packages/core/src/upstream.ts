@@ -1,6 +1,6 @@
 import { mergeContexts, type CallContext } from './context/call-context.ts'
 import { tokenSourceFor } from './create-token-source.ts'
-import { UpstreamClosedError } from './errors.ts'
+import { UpstreamClosedError, UpstreamTimeoutError } from './errors.ts'
 import { connectUpstream, type Calls, type UpstreamConnection, type UpstreamRequest } from './http/connect-upstream.ts'
 import type { Dispatcher } from './http/dispatcher.ts'
 import type { Fetch } from './http/fetch.ts'
@@ -59,10 +59,18 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
     headers: resolved.headers,
     dispatcher: resolved.dispatcher,
     replay: resolved.replay,
+    retry: resolved.retry,
+    timeoutMs: resolved.timeoutMs,
+    timeoutError: () => timeoutError(name, resolved.timeoutMs),
     closedError,
     close,
   })
   return new ConnectedUpstream({ connection, source, close, ambient }, undefined)
+}
+
+function timeoutError(upstream: string | undefined, timeoutMs: number): UpstreamTimeoutError {
+  const cause = new Error(`no response headers after ${timeoutMs} ms (timeoutMs)`)
+  return new UpstreamTimeoutError('the API did not answer in time', { upstream, cause })
 }
 
 interface Parts {

@@ -12,6 +12,7 @@ it('exports these names and no others', () => {
     'TokenResponseError',
     'TokenwellError',
     'UpstreamClosedError',
+    'UpstreamTimeoutError',
     'authorize',
     'clientCredentials',
     'clientSecretBasic',

@@ -145,7 +145,7 @@ describe('a wrong option is a TypeError at construction that names its path', ()
     [
       'an unknown option',
       { baseURL: 'https://a.example' },
-      'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, replay, allowInsecureRequests',
+      'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, replay, retry, timeoutMs, allowInsecureRequests',
     ],
     ['an unknown replay', { replay: 'always' }, 'replay: expected one of replayable, safe-methods, never'],
     ['a text for true', { allowInsecureRequests: 'false' }, 'allowInsecureRequests: expected true or false'],

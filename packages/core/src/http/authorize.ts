@@ -1,12 +1,15 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { authorizationOf } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { TokenSource } from '../source/token-source.ts'
+import { AttemptHandler, type Attempt, type AttemptActions } from './attempt-handler.ts'
+import { CallHandler } from './call-handler.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
 import { hasHeader, withHeader, withReusableHeaders } from './headers.ts'
 import { RefusalGuard } from './refusal-guard.ts'
-import { ReplayHandler, type ReplayActions } from './replay-handler.ts'
 import { isReplayable, type ReplayPolicy } from './replayable-body.ts'
+import { pauseBeforeRetry, type RetryPolicy } from './retry-policy.ts'
 import { isAmong } from './target.ts'
 
 /** Options of {@link authorize}. */
@@ -33,53 +36,78 @@ export interface AuthorizeOptions {
  * It knows origins by name: give an interceptor that resolves names, such as undici's `dns`, to `compose` before it.
  * Throws a `TypeError` for an origin that is none.
  */
-export function authorize({ source, ...options }: AuthorizeOptions): Dispatcher.DispatcherComposeInterceptor {
-  return authorizeFrom(() => source, options)
+export function authorize({ source, origins, replay }: AuthorizeOptions): Dispatcher.DispatcherComposeInterceptor {
+  return authorizeWith({
+    source,
+    origins: new Set(Array.from(origins, checkOrigin)),
+    replay: replay ?? 'replayable',
+    retry: undefined,
+    guard: new RefusalGuard(() => performance.now()),
+  })
 }
 
 /** The part of a token source that a call needs. */
 export type CallSource = AuthorizeOptions['source']
 
-/**
- * {@link authorize} with a source that is chosen for each call, when it is made: what comes later, such as a refusal, happens
- * in whatever asynchronous context the connection has.
- */
-export function authorizeFrom(
-  sourceNow: () => CallSource,
-  { origins, replay = 'replayable' }: Omit<AuthorizeOptions, 'source'>,
-): Dispatcher.DispatcherComposeInterceptor {
-  const allowed = new Set(Array.from(origins, checkOrigin))
-  const guard = new RefusalGuard(() => performance.now())
+/** What {@link authorizeWith} stands on. */
+export interface AuthorizeParts {
+  readonly source: CallSource
+  readonly origins: ReadonlySet<string>
+  readonly replay: ReplayPolicy
+  readonly retry: RetryPolicy | undefined
+  readonly guard: RefusalGuard
+}
 
+/** {@link authorize} as an upstream uses it: with retries, each of which gets the token that is current then. */
+export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherComposeInterceptor {
+  const { source, origins, replay, retry, guard } = parts
   return (dispatch) => {
-    const sendOnce = sender(dispatch, guard)
-    const send = (request: Request, handler: Handler, token: AccessToken, source: CallSource): boolean => {
-      if (!isReplayable(request, replay)) return dispatch(withToken(request, token), handler)
-      return dispatch(withToken(request, token), new ReplayHandler(handler, request, token, actionsOf(source)))
-    }
-    const actions = new WeakMap<CallSource, ReplayActions>()
-    const actionsOf = (source: CallSource): ReplayActions => {
-      const known = actions.get(source) ?? {
-        ...replacing(source, guard),
-        send: sendOnce,
-        accepted: guard.accepted.bind(guard),
-      }
-      actions.set(source, known)
-      return known
-    }
-    return (given, handler) => {
-      assertHandler(handler)
-      if (!isAmong(allowed, given.origin)) return dispatch(given, handler)
-      const request = withReusableHeaders(given)
-      if (hasHeader(request.headers, 'authorization')) return dispatch(request, handler)
-      const source = sourceNow()
+    const start = (request: Request, handler: Handler, retries: number, replayed: boolean): boolean => {
+      if (hasHeader(request.headers, 'authorization'))
+        return send({ request, token: undefined, retries, replayed }, handler)
       const token = source.peek()
-      if (token !== undefined) return send(request, handler, token, source)
-      source.get(waitOf(request)).then(
-        (awaited) => late(handler, () => send(request, handler, awaited, source)),
+      if (token !== undefined) return send({ request, token, retries, replayed }, handler)
+      sendWithNext(request, handler, retries, replayed)
+      return true
+    }
+    // Apart, so that the usual case makes no closures.
+    const sendWithNext = (request: Request, handler: Handler, retries: number, replayed: boolean): void => {
+      source.get(waitOf(request, handler)).then(
+        (token) => late(handler, () => send({ request, token: assertToken(token), retries, replayed }, handler)),
         (error: Error) => fail(handler, error),
       )
-      return true
+    }
+    const send = (attempt: Attempt, handler: Handler): boolean =>
+      dispatch(asSent(attempt), new AttemptHandler(handler, attempt, actions))
+
+    const actions: AttemptActions = {
+      replay(attempt, refused, handler) {
+        const { request } = attempt
+        if (!isReplayable(request, replay) || !guard.allows(refused)) return undefined
+        return another(source, refused, waitOf(request, handler)).then((token) => {
+          if (token === undefined) return undefined
+          guard.replaced(refused, token)
+          return () => late(handler, () => send({ ...attempt, token, replayed: true }, handler))
+        })
+      },
+      isTrouble: (statusCode) => retry?.statusCodes.has(statusCode) === true,
+      retry(attempt, trouble, handler) {
+        const { request, retries, replayed } = attempt
+        const pauseMs = retry === undefined ? undefined : pauseBeforeRetry(retry, attempt, trouble)
+        if (pauseMs === undefined || !isInTime(handler, pauseMs)) return undefined
+        return setTimeout(pauseMs, undefined, waitOf(request, handler)).then(
+          () => () => late(handler, () => start(request, handler, retries + 1, replayed)),
+          // The call has ended meanwhile.
+          () => undefined,
+        )
+      },
+      accepted: (token) => guard.accepted(token),
+    }
+
+    return (given, handler) => {
+      assertHandler(handler)
+      if (!isAmong(origins, given.origin)) return dispatch(given, handler)
+      return start(withReusableHeaders(given), handler, 0, false)
     }
   }
 }
@@ -87,54 +115,59 @@ export function authorizeFrom(
 type Request = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
 
-/** Finds another token than a refused one, unless every token is refused. */
-function replacing(source: CallSource, guard: RefusalGuard): Pick<ReplayActions, 'another'> {
-  return {
-    async another(request, refused) {
-      if (!guard.allows(refused)) return undefined
-      source.invalidate(refused)
-      try {
-        const token = await source.get(waitOf(request))
-        if (token.generation === refused.generation) return undefined
-        guard.replaced(refused, token)
-        return token
-      } catch {
-        // The refusal itself tells the caller more than the trouble of finding another token.
-        return undefined
-      }
-    },
+// Without one the request would go as if the caller had brought its own.
+function assertToken(token: AccessToken | undefined): AccessToken {
+  if (token === undefined) throw new TypeError('the token source gave no token')
+  return token
+}
+
+/** Another token than a refused one, or undefined if there is none to be had. */
+async function another(
+  source: CallSource,
+  refused: AccessToken,
+  wait: { signal?: AbortSignal },
+): Promise<AccessToken | undefined> {
+  source.invalidate(refused)
+  try {
+    const token = await source.get(wait)
+    return token.generation === refused.generation ? undefined : token
+  } catch {
+    // The refusal itself tells the caller more than the trouble of finding another token.
+    return undefined
   }
 }
 
-/** Sends a request for the second and last time. */
-function sender(dispatch: Dispatcher.Dispatch, guard: RefusalGuard): ReplayActions['send'] {
-  const last: ReplayActions = {
-    another: async () => undefined,
-    send: () => {},
-    accepted: guard.accepted.bind(guard),
-  }
-  return (request, token, handler) => {
-    late(handler, () => dispatch(withToken(request, token), new ReplayHandler(handler, request, token, last)))
-  }
+// A response that is there is worth more than one that would come too late.
+function isInTime(handler: Handler, pauseMs: number): boolean {
+  return !(handler instanceof CallHandler) || performance.now() + pauseMs < handler.deadlineAt
 }
 
-function waitOf(request: Request): { signal?: AbortSignal } {
+function waitOf(request: Request, handler: Handler): { signal?: AbortSignal } {
+  const signals = [handler instanceof CallHandler ? handler.signal : undefined, signalOf(request)].filter(
+    (signal) => signal !== undefined,
+  )
+  const [first] = signals
+  return first === undefined ? {} : { signal: signals.length === 1 ? first : AbortSignal.any(signals) }
+}
+
+function signalOf(request: Request): AbortSignal | undefined {
   const { signal } = request as { signal?: unknown }
-  if (signal instanceof AbortSignal) return { signal }
+  if (signal instanceof AbortSignal) return signal
   // undici takes an event emitter too.
   const emitter = signal as { once?: (event: 'abort', listener: () => void) => void } | null | undefined
-  if (typeof emitter?.once !== 'function') return {}
+  if (typeof emitter?.once !== 'function') return undefined
   const controller = new AbortController()
   emitter.once('abort', () => controller.abort())
-  return { signal: controller.signal }
+  return controller.signal
 }
 
-function withToken(request: Dispatcher.DispatchOptions, token: AccessToken): Dispatcher.DispatchOptions {
-  const headers = withHeader(request.headers, 'authorization', authorizationOf(token)) ?? null
+function asSent({ request, token }: Attempt): Request {
   const { body } = request as { body?: unknown }
-  if (typeof body !== 'function') return { ...request, headers }
   // A function gives the body anew for each time that it is sent.
-  return { ...request, headers, body: (body as () => Dispatcher.DispatchOptions['body'])() ?? null }
+  const own = typeof body === 'function' ? { body: (body as () => Request['body'])() ?? null } : undefined
+  if (token === undefined) return own === undefined ? request : { ...request, ...own }
+  const headers = withHeader(request.headers, 'authorization', authorizationOf(token)) ?? null
+  return own === undefined ? { ...request, headers } : { ...request, ...own, headers }
 }
 
 // Nobody up the stack is left to catch what a dispatcher throws by now, so it goes where the handler's caller looks.

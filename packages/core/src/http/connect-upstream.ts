@@ -2,14 +2,18 @@ import { Agent, type Dispatcher } from 'undici'
 import type { CallContext } from '../context/call-context.ts'
 import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
-import { AbortableHandler } from './abortable-handler.ts'
-import { applyContext } from './apply-context.ts'
-import { authorizeFrom, type CallSource } from './authorize.ts'
+import { authorizeWith, type CallSource } from './authorize.ts'
+import { CallHandler } from './call-handler.ts'
+import { CallsUnderWay } from './calls-under-way.ts'
+import { signalFor } from './context-signal.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
+import { withDefaults, withReusableHeaders } from './headers.ts'
 import { InContextHandler } from './in-context-handler.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
+import { RefusalGuard } from './refusal-guard.ts'
 import type { ReplayPolicy } from './replayable-body.ts'
+import type { RetryPolicy } from './retry-policy.ts'
 import { isAmong, type TargetResolver } from './target.ts'
 
 type RequestBody = Dispatcher.DispatchOptions['body'] | AsyncIterable<Uint8Array> | Blob
@@ -46,6 +50,9 @@ export interface ConnectUpstreamOptions {
   readonly headers: Readonly<Record<string, string>>
   readonly dispatcher: Dispatcher | undefined
   readonly replay: ReplayPolicy
+  readonly retry: RetryPolicy | undefined
+  readonly timeoutMs: number
+  readonly timeoutError: () => Error
   readonly closedError: () => Error
   readonly close: () => Promise<void>
 }
@@ -58,51 +65,66 @@ export interface UpstreamConnection {
   close(error: Error): Promise<void>
 }
 
-/** Puts the parts of an upstream in order: context, then token, then connections. */
+/** Puts the parts of an upstream in order: context, then deadline, then token, then connections. */
 export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnection {
-  const { upstream, targets, source } = options
+  const { upstream, targets, source, replay, retry } = options
   const own = options.dispatcher === undefined ? new Agent() : undefined
   const base = own ?? options.dispatcher
-  const closing = new AbortController()
+  const underWay = new CallsUnderWay(options)
+  const guard = new RefusalGuard(() => performance.now())
+  const headers = Object.entries(options.headers)
   let closed = false
 
-  // Calls on a dispatcher of our own end with it. One that was given goes on living, so its calls are ended one by one.
-  const connections: Dispatcher.Dispatch = (call, handler) => {
-    if (base === undefined || closed) return refuse(handler, options.closedError())
-    return base.dispatch(call, own === undefined ? new AbortableHandler(handler, closing.signal) : handler)
-  }
+  const connections: Dispatcher.Dispatch = (call, handler) =>
+    base === undefined || closed ? refuse(handler, options.closedError()) : base.dispatch(call, handler)
+  const authorized = (callSource: CallSource): Dispatcher.Dispatch =>
+    authorizeWith({ source: callSource, origins: targets.origins, replay, retry, guard })(connections)
 
-  // A source that was given outlives the upstream; who waits for it through the upstream does not.
-  const sourceFor = (context: CallContext | undefined): CallSource => ({
-    peek: () => source.peek(context),
-    get: (wait) => {
-      const signals = [closing.signal, wait?.signal].filter((signal) => signal !== undefined)
-      return source.get({ ...wait, context, signal: AbortSignal.any(signals) })
-    },
-    invalidate: (token) => source.invalidate(token),
-  })
-  const withoutContext = sourceFor(undefined)
-  // One per context object, which is one per inbound request or per `run`.
-  const bySource = new WeakMap<CallContext, CallSource>()
-  function sourceIn(context: CallContext): CallSource {
-    const before = bySource.get(context)
+  const withoutContext = authorized(source)
+  // One per context object, which is one per inbound request or per `run`. Fixed when the call is made: what comes later, such
+  // as a refusal, happens in whatever asynchronous context the connection has.
+  const byContext = new WeakMap<CallContext, Dispatcher.Dispatch>()
+  function authorizedIn(context: CallContext): Dispatcher.Dispatch {
+    const before = byContext.get(context)
     if (before !== undefined) return before
-    const made = sourceFor(context)
-    bySource.set(context, made)
+    const made = authorized({
+      peek: () => source.peek(context),
+      get: (wait) => source.get({ ...wait, context }),
+      invalidate: (token) => source.invalidate(token),
+    })
+    byContext.set(context, made)
     return made
   }
 
-  function callsFor(current: () => CallContext | undefined): Calls {
-    const sourceNow = () => {
-      const context = current()
-      return context === undefined ? withoutContext : sourceIn(context)
+  const start = (dispatch: Dispatcher.Dispatch, request: Dispatcher.DispatchOptions, call: CallHandler): boolean => {
+    try {
+      return call.ended ? false : dispatch(request, call)
+    } catch (error) {
+      // Told to the caller by this very throw.
+      call.discard()
+      throw error
     }
-    const authorized = authorizeFrom(sourceNow, { origins: targets.origins, replay: options.replay })(connections)
-    const dispatch = applyContext({ origins: targets.origins, headers: options.headers, current })(authorized)
-    const open: Dispatcher.Dispatch = (call, handler) => {
+  }
+
+  function callsFor(current: () => CallContext | undefined): Calls {
+    const open: Dispatcher.Dispatch = (given, handler) => {
       assertHandler(handler)
       if (closed) return refuse(handler, options.closedError())
-      return dispatch(call, current() === undefined ? handler : new InContextHandler(handler))
+      const context = current()
+      if (context !== undefined) return openIn(context, given, handler)
+      return start(withoutContext, withHeaders(given, headers), new CallHandler(handler, underWay))
+    }
+    const openIn = (context: CallContext, given: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => {
+      const request = withHeaders(given, [...Object.entries(context.headers ?? {}), ...headers])
+      const call = new CallHandler(new InContextHandler(handler), underWay)
+      const signal = signalFor(given.method, context)
+      if (signal !== undefined) call.endWith(signal)
+      return start(authorizedIn(context), request, call)
+    }
+    const withHeaders = (given: Dispatcher.DispatchOptions, more: readonly (readonly [string, string])[]) => {
+      if (more.length === 0 || !isAmong(targets.origins, given.origin)) return given
+      const request = withReusableHeaders(given)
+      return { ...request, headers: withDefaults(request.headers, more) ?? null }
     }
     const guarded: Dispatcher.Dispatch = (call, handler) =>
       isAmong(targets.origins, call.origin) ? open(call, handler) : refuse(handler, originError(upstream, call.origin))
@@ -110,7 +132,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return {
       dispatcher: new PipelineDispatcher({ dispatch: guarded, close: options.close }),
       // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
-      fetch: createFetch({ dispatcher: calls, targets, current, replay: options.replay !== 'never' }),
+      fetch: createFetch({ dispatcher: calls, targets, current, sentAgain: replay !== 'never' || retry !== undefined }),
       request: (input, request) => {
         try {
           const { origin, path } = targets.resolve(input)
@@ -131,7 +153,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     callsFor,
     async close(error) {
       closed = true
-      closing.abort(error)
+      underWay.abortAll(error)
       await own?.destroy(error)
     },
   }

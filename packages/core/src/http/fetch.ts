@@ -1,7 +1,8 @@
 import * as undici from 'undici'
 import type { CallContext } from '../context/call-context.ts'
 import { TokenwellError } from '../errors.ts'
-import { signalFor } from './apply-context.ts'
+import { readAtOnce } from './at-hand.ts'
+import { signalFor } from './context-signal.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import { encodeBody } from './replayable-body.ts'
 import type { TargetResolver } from './target.ts'
@@ -16,7 +17,7 @@ export interface CreateFetchOptions {
   /** The context of the call that is being made, if it has one. */
   readonly current: () => CallContext | undefined
   /** Whether bodies are to be at hand for being sent again. */
-  readonly replay: boolean
+  readonly sentAgain: boolean
 }
 
 /**
@@ -24,33 +25,42 @@ export interface CreateFetchOptions {
  * Takes this Node's own `Request` and `FormData`, whose classes are not undici's. A failure to get a token rejects with
  * the `TokenwellError` itself instead of `TypeError: fetch failed`.
  */
-export function createFetch({ dispatcher, targets, current, replay }: CreateFetchOptions): Fetch {
+export function createFetch({ dispatcher, targets, current, sentAgain }: CreateFetchOptions): Fetch {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
-    const isRequest = typeof input === 'object' && !(input instanceof URL)
-    const { origin, path } = targets.resolve(isRequest ? input.url : input)
-    const own = { ...(isRequest ? fromRequest(input) : {}), ...definedIn(init) } as undici.RequestInit
+    const request = typeof input === 'object' && !(input instanceof URL) ? input : undefined
+    const { origin, path } = targets.resolve(request === undefined ? (input as string | URL) : request.url)
+    // Ours to change: what was given is only read.
+    const own = membersOf(request, init)
     const ambient = signalFor(own.method ?? 'GET', current())
-    const body: unknown = own.body instanceof FormData ? toUndiciFormData(own.body) : own.body
+    const given = own.signal
+    if (ambient !== undefined) own.signal = both(given, ambient)
+    own.dispatcher = dispatcher
     try {
-      const encoded = replay ? await encodeBody(body) : undefined
-      const signal = both(own.signal, ambient)
-      if (encoded === undefined) {
-        const converted = body === undefined ? {} : { body: body as undici.BodyInit | null }
-        return await undici.fetch(origin + path, { ...own, ...converted, signal, dispatcher })
-      }
-      const headers = new undici.Headers(own.headers)
-      if (encoded.type !== null && !headers.has('content-type')) headers.set('content-type', encoded.type)
-      // undici's fetch turns every body into a stream, which could not be sent again: below it, the body itself goes instead.
-      const again = encoded.body as NonNullable<undici.Dispatcher.DispatchOptions['body']>
-      const withBody = new PipelineDispatcher({
-        dispatch: (call, handler) => dispatcher.dispatch(hasBody(call) ? { ...call, body: again } : call, handler),
-        close: async () => {},
-      })
-      return await undici.fetch(origin + path, { ...own, headers, body: encoded.body, signal, dispatcher: withBody })
+      if (own.body !== undefined && own.body !== null) await prepareBody(own, request)
+      return await undici.fetch(origin + path, own)
     } catch (error) {
-      throw reasonOf(error, own.signal, ambient)
+      throw reasonOf(error, given, ambient)
     }
   }
+
+  async function prepareBody(own: Own, request: Request | undefined): Promise<void> {
+    if (own.body instanceof FormData) own.body = toUndiciFormData(own.body)
+    // A Request says nothing of what its body was made of.
+    if (own.body instanceof ReadableStream && own.body === request?.body) own.body = await readAtOnce(own.body)
+    const encoded = sentAgain ? await encodeBody(own.body) : undefined
+    if (encoded === undefined) return
+    const headers = new undici.Headers(own.headers)
+    if (encoded.type !== null && !headers.has('content-type')) headers.set('content-type', encoded.type)
+    own.headers = headers
+    own.body = encoded.body
+    // undici's fetch turns every body into a stream, which could not be sent again: below it, the body itself goes instead.
+    const again = encoded.body as NonNullable<undici.Dispatcher.DispatchOptions['body']>
+    own.dispatcher = new PipelineDispatcher({
+      dispatch: (call, handler) => dispatcher.dispatch(hasBody(call) ? { ...call, body: again } : call, handler),
+      close: async () => {},
+    })
+  }
+
   return fetch
 }
 
@@ -60,10 +70,11 @@ function hasBody({ body }: undici.Dispatcher.DispatchOptions): boolean {
 
 // Told to undici too, so that a body which is being read ends with the signal's own reason. `any` leaves no listener on a
 // signal that outlives the call.
-function both(own: AbortSignal | null | undefined, ambient: AbortSignal | undefined): AbortSignal | null {
-  if (ambient === undefined) return own ?? null
+function both(own: AbortSignal | null | undefined, ambient: AbortSignal): AbortSignal {
   return AbortSignal.any(own === null || own === undefined ? [ambient] : [own, ambient])
 }
+
+type Own = { -readonly [Member in keyof undici.RequestInit]: undici.RequestInit[Member] }
 
 const initMembers = [
   'method',
@@ -84,18 +95,19 @@ const initMembers = [
 
 // WebIDL reads members by name, inherited ones too (so a Request may be an init), and one that is undefined counts as not
 // given. A body of null leaves that of the Request.
-function definedIn(init: RequestInit | undefined): Record<string, unknown> {
-  const own: Record<string, unknown> = {}
+function membersOf(request: Request | undefined, init: RequestInit | undefined): Own {
+  const own: Own = request === undefined ? {} : fromRequest(request)
+  if (request !== undefined && request.bodyUsed) throw new TypeError('the body of the Request has been used already')
   if (init === undefined || init === null) return own
   for (const name of initMembers) {
     const value = (init as Record<string, unknown>)[name]
-    if (value !== undefined && !(name === 'body' && value === null)) own[name] = value
+    if (value !== undefined && !(name === 'body' && value === null)) (own as Record<string, unknown>)[name] = value
   }
   return own
 }
 
 // What undici would read from a Request of its own class.
-function fromRequest(request: Request): object {
+function fromRequest(request: Request): Own {
   const { method, headers, body, signal, redirect, credentials, cache, integrity, keepalive, referrerPolicy } = request
   const fields = {
     method,

@@ -37,6 +37,15 @@ export function withHeader(headers: HeadersInput, name: string, value: string): 
   return { ...headers, [name]: value }
 }
 
+/** A copy of the headers with those of `defaults` that they do not have. */
+export function withDefaults(headers: HeadersInput, defaults: readonly (readonly [string, string])[]): HeadersInput {
+  let all = headers
+  for (const [name, value] of defaults) {
+    if (!hasHeader(all, name.toLowerCase())) all = withHeader(all, name, value)
+  }
+  return all
+}
+
 function isNamed(field: unknown, name: string): boolean {
   return typeof field === 'string' && field.length === name.length && field.toLowerCase() === name
 }

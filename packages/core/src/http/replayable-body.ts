@@ -1,10 +1,8 @@
 import * as undici from 'undici'
+import { safeMethods } from './safe-methods.ts'
 
 /** Which requests may be sent again after the API refused their token. */
 export type ReplayPolicy = 'replayable' | 'safe-methods' | 'never'
-
-// RFC 9110 §9.2.1.
-const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** A request as an interceptor sees it. */
 export interface ReplayCandidate {

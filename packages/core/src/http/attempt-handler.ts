@@ -1,0 +1,83 @@
+import type { Dispatcher } from 'undici'
+import type { AccessToken } from '../oauth/access-token.ts'
+import { refusesToken } from '../oauth/refusal.ts'
+import { HoldingHandler, type SendAgain } from './holding-handler.ts'
+
+type Controller = Dispatcher.DispatchController
+type Handler = Dispatcher.DispatchHandler
+type ResponseHeaders = Parameters<HoldingHandler['onResponseEnd']>[1]
+
+/** A request, and what has been tried of it. */
+export interface Attempt {
+  readonly request: Dispatcher.DispatchOptions
+  /** Undefined when the caller set the Authorization header. */
+  readonly token: AccessToken | undefined
+  /** How often it was sent after trouble before. */
+  readonly retries: number
+  /** Whether another token was refused before. */
+  readonly replayed: boolean
+}
+
+/** What is done about failed attempts: one for all requests, so that each costs only its handler. None of it rejects. */
+export interface AttemptActions {
+  /** After a refused token. */
+  replay(attempt: Attempt, refused: AccessToken, handler: Handler): Verdict
+  /** Is this trouble that may pass? */
+  isTrouble(statusCode: number): boolean
+  /** After trouble. */
+  retry(attempt: Attempt, trouble: Trouble, handler: Handler): Verdict
+  accepted(token: AccessToken): void
+}
+
+/** How to send again, once that is known; undefined when that would be of no use. */
+type Verdict = Promise<SendAgain | undefined> | undefined
+
+/** A response that says to come again, or why there is none. */
+export type Trouble = { readonly headers: ResponseHeaders } | { readonly error: Error }
+
+/** Follows one attempt, and has the request sent again where that may help, which its caller never sees. */
+export class AttemptHandler extends HoldingHandler {
+  readonly #attempt: Attempt
+  readonly #actions: AttemptActions
+  #answered = false
+
+  constructor(next: Handler, attempt: Attempt, actions: AttemptActions) {
+    super(next)
+    this.#attempt = attempt
+    this.#actions = actions
+  }
+
+  override onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: ResponseHeaders,
+    statusMessage?: string,
+  ): void {
+    if (statusCode >= 200) {
+      this.#answered = true
+      const verdict = this.#verdict(statusCode, headers)
+      if (verdict !== undefined) return this.hold(controller, statusCode, headers, statusMessage, verdict)
+    }
+    super.onResponseStart(controller, statusCode, headers, statusMessage)
+  }
+
+  override onResponseError(controller: Controller, error: Error): void {
+    const retry = this.#answered ? undefined : this.#actions.retry(this.#attempt, { error }, this.next)
+    if (retry === undefined) return super.onResponseError(controller, error)
+    void retry.then((sendAgain) => {
+      if (sendAgain === undefined) super.onResponseError(controller, error)
+      else sendAgain()
+    })
+  }
+
+  #verdict(statusCode: number, headers: ResponseHeaders): Verdict {
+    const { token, replayed } = this.#attempt
+    if (statusCode === 401) {
+      if (token === undefined || replayed || !refusesToken(headers['www-authenticate'], token.tokenType))
+        return undefined
+      return this.#actions.replay(this.#attempt, token, this.next)
+    }
+    if (token !== undefined) this.#actions.accepted(token)
+    return this.#actions.isTrouble(statusCode) ? this.#actions.retry(this.#attempt, { headers }, this.next) : undefined
+  }
+}

@@ -1,0 +1,127 @@
+import type { Dispatcher } from 'undici'
+import type { CallsUnderWay, CallUnderWay } from './calls-under-way.ts'
+import { ForwardingHandler } from './forwarding-handler.ts'
+
+type Controller = Dispatcher.DispatchController
+type ResponseHeaders = Parameters<ForwardingHandler['onResponseEnd']>[1]
+
+/**
+ * One call from its start to its end, whatever it takes: its wait for a token, and each time that it is sent. It stands
+ * between the caller and undici as the caller's controller, so that an abort is obeyed at once even when nothing is being
+ * sent.
+ */
+export class CallHandler extends ForwardingHandler implements CallUnderWay, Controller {
+  before: CallUnderWay | undefined = undefined
+  after: CallUnderWay | undefined = undefined
+  deadlineAt = 0
+  readonly #underWay: CallsUnderWay
+  #controller: Controller | undefined
+  #abortion: AbortController | undefined
+  #forgetSignal: (() => void) | undefined
+  #reason: Error | null = null
+  #ended = false
+
+  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay) {
+    super(next)
+    this.#underWay = underWay
+    underWay.started(this)
+  }
+
+  /** Ends the call with this signal; leaves no listener on it, since it may outlive thousands of calls. */
+  endWith(signal: AbortSignal): void {
+    if (signal.aborted) return this.abort(signal.reason)
+    const onAbort = () => this.abort(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#forgetSignal = () => signal.removeEventListener('abort', onAbort)
+  }
+
+  /** Aborts with the call: for what is waited for on its behalf. */
+  get signal(): AbortSignal {
+    this.#abortion ??= new AbortController()
+    if (this.#reason !== null) this.#abortion.abort(this.#reason)
+    return this.#abortion.signal
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  abort(reason: Error): void {
+    if (this.#ended) return
+    this.#reason = reason
+    this.#end()
+    this.#abortion?.abort(reason)
+    this.#controller?.abort(reason)
+    super.onResponseError(this, reason)
+  }
+
+  /** Nothing of it is told any more. */
+  discard(): void {
+    this.#end()
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  get paused(): boolean {
+    return this.#controller?.paused ?? false
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== null || (this.#controller?.aborted ?? false)
+  }
+
+  get reason(): Error | null {
+    return this.#reason ?? this.#controller?.reason ?? null
+  }
+
+  override onRequestStart(controller: Controller, context: unknown): void {
+    if (this.#ended) return controller.abort(this.#reason ?? new Error('the call has ended'))
+    this.#controller = controller
+    super.onRequestStart(this, context)
+  }
+
+  override onRequestUpgrade(...event: Parameters<ForwardingHandler['onRequestUpgrade']>): void {
+    if (this.#ended) return
+    this.#end()
+    super.onRequestUpgrade(...event)
+  }
+
+  override onResponseStart(
+    controller: Controller,
+    statusCode: number,
+    headers: ResponseHeaders,
+    statusMessage?: string,
+  ): void {
+    if (this.#ended) return
+    if (statusCode >= 200) this.#underWay.answered(this)
+    super.onResponseStart(controller, statusCode, headers, statusMessage)
+  }
+
+  override onResponseData(controller: Controller, chunk: Buffer): void {
+    if (!this.#ended) super.onResponseData(controller, chunk)
+  }
+
+  override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
+    if (this.#ended) return
+    this.#end()
+    super.onResponseEnd(controller, trailers)
+  }
+
+  override onResponseError(controller: Controller, error: Error): void {
+    if (this.#ended) return
+    this.#end()
+    super.onResponseError(controller, error)
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#underWay.ended(this)
+    this.#forgetSignal?.()
+  }
+}
