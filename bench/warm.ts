@@ -2,13 +2,9 @@
  * A warm call beside bare undici with a fixed header. Over a dispatcher without sockets, what is left is the JavaScript of
  * the path itself: its time is steady, and so are its bytes.
  */
-import { execFileSync } from 'node:child_process'
 import { Dispatcher, fetch } from 'undici'
 import { createAccessToken, createUpstream, type TokenSource } from '../packages/core/dist/index.js'
-import { percentile, round, table } from './figures.ts'
-
-const rounds = 41
-const calls = 2000
+import { compare, measuring } from './compare.ts'
 
 /** Answers every call at once. */
 class InstantApi extends Dispatcher {
@@ -39,56 +35,29 @@ async function main(): Promise<void> {
   }
   const api = new InstantApi()
   const upstream = createUpstream({ baseUrl: 'https://api.example/v1', oauth: source, dispatcher: api })
-  const never = createUpstream({ baseUrl: 'https://api.example/v1', oauth: source, dispatcher: api, replay: 'never' })
   const authorization = `Bearer ${token.value}`
   const options = { origin: 'https://api.example', path: '/v1/x', method: 'GET' } as const
   const dump = async ({ body }: Dispatcher.ResponseData) => body.dump()
-  const contenders: Record<string, () => Promise<unknown>> = {
-    'undici request': async () => dump(await api.request({ ...options, headers: { authorization } })),
-    'upstream.request': async () => dump(await upstream.request('/x')),
-    "upstream.request, replay: 'never'": async () => dump(await never.request('/x')),
-    'upstream.dispatcher': async () => dump(await upstream.dispatcher.request(options)),
-    'undici fetch': async () => {
-      const response = await fetch('https://api.example/v1/x', { headers: { authorization }, dispatcher: api })
-      return response.text()
+  const bareRequest = async () => dump(await api.request({ ...options, headers: { authorization } }))
+  const contenders = [
+    { name: 'undici request', bare: 'undici request', call: bareRequest },
+    { name: 'upstream.request', bare: 'undici request', call: async () => dump(await upstream.request('/x')) },
+    {
+      name: 'upstream.dispatcher',
+      bare: 'undici request',
+      call: async () => dump(await upstream.dispatcher.request(options)),
     },
-    'upstream.fetch': async () => (await upstream.fetch('/x')).text(),
-    'undici request again (noise)': async () => dump(await api.request({ ...options, headers: { authorization } })),
-  }
-  const us = new Map<string, number[]>(Object.keys(contenders).map((name) => [name, []]))
-  const bytes = new Map<string, number[]>(Object.keys(contenders).map((name) => [name, []]))
-  for (let turn = 0; turn < rounds; turn++) {
-    for (const [name, call] of Object.entries(contenders)) {
-      globalThis.gc?.()
-      const heap = process.memoryUsage().heapUsed
-      const cpu = process.cpuUsage()
-      for (let index = 0; index < calls; index++) await call()
-      const { user, system } = process.cpuUsage(cpu)
-      // The first rounds compile.
-      if (turn < 8) continue
-      us.get(name)?.push((user + system) / calls)
-      bytes.get(name)?.push((process.memoryUsage().heapUsed - heap) / calls)
-    }
-  }
-  const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)
-  const rows = Object.keys(contenders).map((name) => {
-    const base = name.includes('fetch') ? 'undici fetch' : 'undici request'
-    const ratios = (us.get(name) ?? []).map((value, index) => value / (us.get(base)?.[index] ?? Number.NaN))
-    return [
-      name,
-      round(median(us, name), 1),
-      round(percentile(ratios, 0.5)),
-      round(median(bytes, name), 0),
-      round(median(bytes, name) - median(bytes, base), 0),
-    ]
-  })
-  console.log(table([['call', 'CPU µs', '× bare', 'bytes', 'bytes more'], ...rows]))
-  await Promise.all([upstream.close(), never.close()])
+    { name: 'undici request again (noise)', bare: 'undici request', call: bareRequest },
+    {
+      name: 'undici fetch',
+      bare: 'undici fetch',
+      call: async () =>
+        (await fetch('https://api.example/v1/x', { headers: { authorization }, dispatcher: api })).text(),
+    },
+    { name: 'upstream.fetch', bare: 'undici fetch', call: async () => (await upstream.fetch('/x')).text() },
+  ]
+  console.log(await compare(contenders, { rounds: 81, calls: 2000 }))
+  await upstream.close()
 }
 
-// Young space large enough that nothing is collected while bytes are counted.
-if (process.execArgv.includes('--expose-gc')) await main()
-else {
-  const flags = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
-  execFileSync(process.execPath, [...flags, import.meta.filename], { stdio: 'inherit' })
-}
+await measuring(import.meta.filename, main)

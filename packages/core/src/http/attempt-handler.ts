@@ -36,15 +36,29 @@ type Verdict = Promise<SendAgain | undefined> | undefined
 export type Trouble = { readonly headers: ResponseHeaders } | { readonly error: Error }
 
 /** Follows one attempt, and has the request sent again where that may help, which its caller never sees. */
-export class AttemptHandler extends HoldingHandler {
-  readonly #attempt: Attempt
-  readonly #actions: AttemptActions
-  #answered = false
+export class AttemptHandler extends HoldingHandler implements Attempt {
+  readonly request: Dispatcher.DispatchOptions
+  readonly token: AccessToken | undefined
+  readonly retries: number
+  readonly replayed: boolean
+  private readonly actions: AttemptActions
+  private answered = false
 
-  constructor(next: Handler, attempt: Attempt, actions: AttemptActions) {
+  // Not from an object: this is made for each call.
+  constructor(
+    next: Handler,
+    actions: AttemptActions,
+    request: Dispatcher.DispatchOptions,
+    token: AccessToken | undefined,
+    retries: number,
+    replayed: boolean,
+  ) {
     super(next)
-    this.#attempt = attempt
-    this.#actions = actions
+    this.actions = actions
+    this.request = request
+    this.token = token
+    this.retries = retries
+    this.replayed = replayed
   }
 
   override onResponseStart(
@@ -54,7 +68,7 @@ export class AttemptHandler extends HoldingHandler {
     statusMessage?: string,
   ): void {
     if (statusCode >= 200) {
-      this.#answered = true
+      this.answered = true
       const verdict = this.#verdict(statusCode, headers)
       if (verdict !== undefined) return this.hold(controller, statusCode, headers, statusMessage, verdict)
     }
@@ -62,7 +76,7 @@ export class AttemptHandler extends HoldingHandler {
   }
 
   override onResponseError(controller: Controller, error: Error): void {
-    const retry = this.#answered ? undefined : this.#actions.retry(this.#attempt, { error }, this.next)
+    const retry = this.answered ? undefined : this.actions.retry(this, { error }, this.next)
     if (retry === undefined) return super.onResponseError(controller, error)
     void retry.then((sendAgain) => {
       if (sendAgain === undefined) super.onResponseError(controller, error)
@@ -71,13 +85,13 @@ export class AttemptHandler extends HoldingHandler {
   }
 
   #verdict(statusCode: number, headers: ResponseHeaders): Verdict {
-    const { token, replayed } = this.#attempt
+    const { token, replayed } = this
     if (statusCode === 401) {
       if (token === undefined || replayed || !refusesToken(headers['www-authenticate'], token.tokenType))
         return undefined
-      return this.#actions.replay(this.#attempt, token, this.next)
+      return this.actions.replay(this, token, this.next)
     }
-    if (token !== undefined) this.#actions.accepted(token)
-    return this.#actions.isTrouble(statusCode) ? this.#actions.retry(this.#attempt, { headers }, this.next) : undefined
+    if (token !== undefined) this.actions.accepted(token)
+    return this.actions.isTrouble(statusCode) ? this.actions.retry(this, { headers }, this.next) : undefined
   }
 }

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { authorizationOf } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { TokenSource } from '../source/token-source.ts'
-import { AttemptHandler, type Attempt, type AttemptActions } from './attempt-handler.ts'
+import { AttemptHandler, type AttemptActions } from './attempt-handler.ts'
 import { CallHandler } from './call-handler.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
 import { hasHeader, withHeader, withReusableHeaders } from './headers.ts'
@@ -63,31 +63,36 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
   const { source, origins, replay, retry, guard } = parts
   return (dispatch) => {
     const start = (request: Request, handler: Handler, retries: number, replayed: boolean): boolean => {
-      if (hasHeader(request.headers, 'authorization'))
-        return send({ request, token: undefined, retries, replayed }, handler)
+      if (hasHeader(request.headers, 'authorization')) return send(request, undefined, handler, retries, replayed)
       const token = source.peek()
-      if (token !== undefined) return send({ request, token, retries, replayed }, handler)
+      if (token !== undefined) return send(request, token, handler, retries, replayed)
       sendWithNext(request, handler, retries, replayed)
       return true
     }
     // Apart, so that the usual case makes no closures.
     const sendWithNext = (request: Request, handler: Handler, retries: number, replayed: boolean): void => {
       source.get(waitOf(request, handler)).then(
-        (token) => late(handler, () => send({ request, token: assertToken(token), retries, replayed }, handler)),
+        (token) => late(handler, () => send(request, assertToken(token), handler, retries, replayed)),
         (error: Error) => fail(handler, error),
       )
     }
-    const send = (attempt: Attempt, handler: Handler): boolean =>
-      dispatch(asSent(attempt), new AttemptHandler(handler, attempt, actions))
+    const send = (
+      request: Request,
+      token: AccessToken | undefined,
+      handler: Handler,
+      retries: number,
+      replayed: boolean,
+    ): boolean =>
+      dispatch(asSent(request, token), new AttemptHandler(handler, actions, request, token, retries, replayed))
 
     const actions: AttemptActions = {
       replay(attempt, refused, handler) {
-        const { request } = attempt
+        const { request, retries } = attempt
         if (!isReplayable(request, replay) || !guard.allows(refused)) return undefined
         return another(source, refused, waitOf(request, handler)).then((token) => {
           if (token === undefined) return undefined
           guard.replaced(refused, token)
-          return () => late(handler, () => send({ ...attempt, token, replayed: true }, handler))
+          return () => late(handler, () => send(request, token, handler, retries, true))
         })
       },
       isTrouble: (statusCode) => retry?.statusCodes.has(statusCode) === true,
@@ -161,7 +166,7 @@ function signalOf(request: Request): AbortSignal | undefined {
   return controller.signal
 }
 
-function asSent({ request, token }: Attempt): Request {
+function asSent(request: Request, token: AccessToken | undefined): Request {
   const { body } = request as { body?: unknown }
   // A function gives the body anew for each time that it is sent.
   const own = typeof body === 'function' ? { body: (body as () => Request['body'])() ?? null } : undefined

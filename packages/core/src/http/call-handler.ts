@@ -14,16 +14,16 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   before: CallUnderWay | undefined = undefined
   after: CallUnderWay | undefined = undefined
   deadlineAt = 0
-  readonly #underWay: CallsUnderWay
-  #controller: Controller | undefined
-  #abortion: AbortController | undefined
-  #forgetSignal: (() => void) | undefined
-  #reason: Error | null = null
-  #ended = false
+  private readonly underWay: CallsUnderWay
+  private controller: Controller | undefined
+  private abortion: AbortController | undefined
+  private forgetSignal: (() => void) | undefined
+  private abortReason: Error | null = null
+  private isOver = false
 
   constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay) {
     super(next)
-    this.#underWay = underWay
+    this.underWay = underWay
     underWay.started(this)
   }
 
@@ -32,26 +32,26 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
     if (signal.aborted) return this.abort(signal.reason)
     const onAbort = () => this.abort(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
-    this.#forgetSignal = () => signal.removeEventListener('abort', onAbort)
+    this.forgetSignal = () => signal.removeEventListener('abort', onAbort)
   }
 
   /** Aborts with the call: for what is waited for on its behalf. */
   get signal(): AbortSignal {
-    this.#abortion ??= new AbortController()
-    if (this.#reason !== null) this.#abortion.abort(this.#reason)
-    return this.#abortion.signal
+    this.abortion ??= new AbortController()
+    if (this.abortReason !== null) this.abortion.abort(this.abortReason)
+    return this.abortion.signal
   }
 
   get ended(): boolean {
-    return this.#ended
+    return this.isOver
   }
 
   abort(reason: Error): void {
-    if (this.#ended) return
-    this.#reason = reason
+    if (this.isOver) return
+    this.abortReason = reason
     this.#end()
-    this.#abortion?.abort(reason)
-    this.#controller?.abort(reason)
+    this.abortion?.abort(reason)
+    this.controller?.abort(reason)
     super.onResponseError(this, reason)
   }
 
@@ -61,33 +61,33 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   }
 
   pause(): void {
-    this.#controller?.pause()
+    this.controller?.pause()
   }
 
   resume(): void {
-    this.#controller?.resume()
+    this.controller?.resume()
   }
 
   get paused(): boolean {
-    return this.#controller?.paused ?? false
+    return this.controller?.paused ?? false
   }
 
   get aborted(): boolean {
-    return this.#reason !== null || (this.#controller?.aborted ?? false)
+    return this.abortReason !== null || (this.controller?.aborted ?? false)
   }
 
   get reason(): Error | null {
-    return this.#reason ?? this.#controller?.reason ?? null
+    return this.abortReason ?? this.controller?.reason ?? null
   }
 
   override onRequestStart(controller: Controller, context: unknown): void {
-    if (this.#ended) return controller.abort(this.#reason ?? new Error('the call has ended'))
-    this.#controller = controller
+    if (this.isOver) return controller.abort(this.abortReason ?? new Error('the call has ended'))
+    this.controller = controller
     super.onRequestStart(this, context)
   }
 
   override onRequestUpgrade(...event: Parameters<ForwardingHandler['onRequestUpgrade']>): void {
-    if (this.#ended) return
+    if (this.isOver) return
     this.#end()
     super.onRequestUpgrade(...event)
   }
@@ -98,30 +98,30 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
     headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
-    if (this.#ended) return
-    if (statusCode >= 200) this.#underWay.answered(this)
+    if (this.isOver) return
+    if (statusCode >= 200) this.underWay.answered(this)
     super.onResponseStart(controller, statusCode, headers, statusMessage)
   }
 
   override onResponseData(controller: Controller, chunk: Buffer): void {
-    if (!this.#ended) super.onResponseData(controller, chunk)
+    if (!this.isOver) super.onResponseData(controller, chunk)
   }
 
   override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
-    if (this.#ended) return
+    if (this.isOver) return
     this.#end()
     super.onResponseEnd(controller, trailers)
   }
 
   override onResponseError(controller: Controller, error: Error): void {
-    if (this.#ended) return
+    if (this.isOver) return
     this.#end()
     super.onResponseError(controller, error)
   }
 
   #end(): void {
-    this.#ended = true
-    this.#underWay.ended(this)
-    this.#forgetSignal?.()
+    this.isOver = true
+    this.underWay.ended(this)
+    this.forgetSignal?.()
   }
 }

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 export interface CallUnderWay {
   before: CallUnderWay | undefined
   after: CallUnderWay | undefined
-  /** Milliseconds of `performance.now()`. */
+  /** Milliseconds of `performance.now()`; 0 when there is none any more. */
   deadlineAt: number
   abort(reason: Error): void
 }
@@ -40,8 +40,8 @@ export class CallsUnderWay {
 
   /** Its response headers are there: how long the rest may take is the caller's to say. */
   answered(call: CallUnderWay): void {
-    remove(call)
-    insert(call, this.#answered)
+    // Most end before their turn in line comes, so they are not moved yet.
+    call.deadlineAt = 0
   }
 
   ended(call: CallUnderWay): void {
@@ -66,7 +66,11 @@ export class CallsUnderWay {
     const now = performance.now()
     for (let first = firstOf(this.#waiting); first !== undefined; first = firstOf(this.#waiting)) {
       if (first.deadlineAt > now) return this.#arm(Math.ceil(first.deadlineAt - now))
-      this.#abort(first, this.#options.timeoutError())
+      if (first.deadlineAt > 0) this.#abort(first, this.#options.timeoutError())
+      else {
+        remove(first)
+        insert(first, this.#answered)
+      }
     }
   }
 

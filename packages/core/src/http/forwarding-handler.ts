@@ -8,6 +8,7 @@ type ResponseHeaders = Parameters<NonNullable<Handler['onResponseStart']>>[2]
  * A handler that hands everything on. Each callback is spelled out: undici calls them as methods of this object, so a
  * spread of another handler would call the wrong one.
  */
+// Those that are made for each call have members that are private to the compiler alone: `#` costs them 60 ns per call.
 export class ForwardingHandler implements Required<Omit<Handler, 'onResponseStarted'>> {
   protected readonly next: Handler
 

@@ -27,7 +27,7 @@ const maxDrainBytes = 64 * 1024
  * response is dropped, else the caller gets it as it came.
  */
 export class HoldingHandler extends ForwardingHandler {
-  #held: Held | undefined
+  private held: Held | undefined
 
   /** `verdict` must not reject. */
   protected hold(
@@ -39,11 +39,11 @@ export class HoldingHandler extends ForwardingHandler {
   ): void {
     const parts = { controller, statusCode, headers, statusMessage, chunks: [] }
     const held: Held = { ...parts, trailers: undefined, dropped: false, drainedBytes: 0 }
-    this.#held = held
+    this.held = held
     controller.pause()
     void verdict.then((sendAgain) => {
       // It may have failed meanwhile.
-      if (this.#held !== held) return
+      if (this.held !== held) return
       if (sendAgain === undefined) return this.#release(held)
       held.dropped = true
       held.chunks.length = 0
@@ -53,7 +53,7 @@ export class HoldingHandler extends ForwardingHandler {
   }
 
   override onResponseData(controller: Controller, chunk: Buffer): void {
-    const held = this.#held
+    const held = this.held
     if (held === undefined) super.onResponseData(controller, chunk)
     else if (!held.dropped) held.chunks.push(chunk)
     else {
@@ -63,18 +63,18 @@ export class HoldingHandler extends ForwardingHandler {
   }
 
   override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
-    if (this.#held === undefined) super.onResponseEnd(controller, trailers)
-    else this.#held.trailers = trailers
+    if (this.held === undefined) super.onResponseEnd(controller, trailers)
+    else this.held.trailers = trailers
   }
 
   override onResponseError(controller: Controller, error: Error): void {
-    if (this.#held?.dropped === true) return
-    this.#held = undefined
+    if (this.held?.dropped === true) return
+    this.held = undefined
     super.onResponseError(controller, error)
   }
 
   #release({ controller, statusCode, headers, statusMessage, chunks, trailers }: Held): void {
-    this.#held = undefined
+    this.held = undefined
     super.onResponseStart(controller, statusCode, headers, statusMessage)
     for (const chunk of chunks) super.onResponseData(controller, chunk)
     if (trailers === undefined) controller.resume()

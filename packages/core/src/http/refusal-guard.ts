@@ -15,6 +15,8 @@ interface Replacement {
 export class RefusalGuard {
   readonly #replacements = new WeakMap<AccessToken, Replacement>()
   readonly #now: () => number
+  // Every call asks, and hardly any API ever refuses a token.
+  #used = false
 
   /** `now` is a monotonic clock in milliseconds. */
   constructor(now: () => number) {
@@ -29,12 +31,13 @@ export class RefusalGuard {
 
   replaced(refused: AccessToken, by: AccessToken): void {
     if (this.#replacements.has(by)) return
+    this.#used = true
     const before = this.#replacements.get(refused)
     const pauseMs = before === undefined ? firstPauseMs : Math.min(before.pauseMs * 2, longestPauseMs)
     this.#replacements.set(by, { at: this.#now(), pauseMs })
   }
 
   accepted(token: AccessToken): void {
-    this.#replacements.delete(token)
+    if (this.#used) this.#replacements.delete(token)
   }
 }

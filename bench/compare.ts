@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process'
+import { percentile, round, table } from './figures.ts'
+
+/** One way to make the same call. */
+export interface Contender {
+  readonly name: string
+  /** The contender that it is compared with. */
+  readonly bare: string
+  call(): Promise<unknown>
+}
+
+/** How long to measure. */
+export interface Measure {
+  readonly rounds: number
+  readonly calls: number
+}
+
+const warmUpRounds = 8
+
+/**
+ * CPU and bytes per call of each contender, in short batches that take turns, so that what the machine does besides
+ * meets all alike. Ratios are taken within a round; the median of all rounds is what counts.
+ */
+export async function compare(contenders: readonly Contender[], { rounds, calls }: Measure): Promise<string> {
+  const us = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  const bytes = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  for (let turn = 0; turn < rounds; turn++) {
+    for (const { name, call } of contenders) {
+      globalThis.gc?.()
+      const heap = process.memoryUsage().heapUsed
+      const cpu = process.cpuUsage()
+      for (let index = 0; index < calls; index++) await call()
+      const { user, system } = process.cpuUsage(cpu)
+      // The first rounds compile.
+      if (turn < warmUpRounds) continue
+      us.get(name)?.push((user + system) / calls)
+      bytes.get(name)?.push((process.memoryUsage().heapUsed - heap) / calls)
+    }
+  }
+  const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)
+  const rows = contenders.map(({ name, bare }) => {
+    const ratios = (us.get(name) ?? []).map((value, index) => value / (us.get(bare)?.[index] ?? Number.NaN))
+    return [
+      name,
+      bare,
+      round(median(us, name), 1),
+      round(percentile(ratios, 0.5)),
+      round(median(bytes, name), 0),
+      round(median(bytes, name) - median(bytes, bare), 0),
+    ]
+  })
+  return table([['call', 'compared with', 'CPU µs', 'ratio', 'bytes', 'bytes more'], ...rows])
+}
+
+/** Runs `main` in a process whose young space is so large that nothing is collected while bytes are counted. */
+export async function measuring(file: string, main: () => Promise<void>): Promise<void> {
+  if (process.execArgv.includes('--expose-gc')) return main()
+  const flags = ['--expose-gc', '--max-semi-space-size=256', '--min-semi-space-size=256']
+  execFileSync(process.execPath, [...flags, file], { stdio: 'inherit' })
+}
