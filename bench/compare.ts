@@ -6,7 +6,7 @@ export interface Contender {
   readonly name: string
   /** The contender that it is compared with. */
   readonly bare: string
-  call(): Promise<unknown>
+  readonly call: () => Promise<unknown>
 }
 
 /** How long to measure. */

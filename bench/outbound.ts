@@ -5,7 +5,8 @@ import { compare, measuring } from './compare.ts'
 import { startServers } from './servers.ts'
 
 async function main(): Promise<void> {
-  const { apiUrl: origin, tokenEndpoint, stop } = await startServers()
+  const servers = await startServers()
+  const { apiUrl: origin, tokenEndpoint } = servers
   const oauth = { tokenEndpoint, clientId: 'orders', clientAuth: clientSecretBasic('secret') }
   const upstream = createUpstream({ baseUrl: origin, oauth })
   const { value } = await upstream.tokens.get()
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
   ]
   console.log(await compare(contenders, { rounds: 128, calls: 300 }))
   await Promise.all([upstream.close(), agent.close()])
-  stop()
+  servers.stop()
 }
 
 await measuring(import.meta.filename, main)
