@@ -3,6 +3,7 @@ import type { CallContext } from '../context/call-context.ts'
 import { TokenwellError } from '../errors.ts'
 import { readAtOnce } from './at-hand.ts'
 import { signalFor } from './context-signal.ts'
+import { asOwnResponse } from './own-classes.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import { encodeBody } from './replayable-body.ts'
 import type { TargetResolver } from './target.ts'
@@ -37,7 +38,7 @@ export function createFetch({ dispatcher, targets, current, sentAgain }: CreateF
     own.dispatcher = dispatcher
     try {
       if (own.body !== undefined && own.body !== null) await prepareBody(own, request)
-      return await undici.fetch(origin + path, own)
+      return asOwnResponse(await undici.fetch(origin + path, own))
     } catch (error) {
       throw reasonOf(error, given, ambient)
     }
