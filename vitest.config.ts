@@ -12,6 +12,9 @@ export default defineConfig({
         oxc: name === 'nestjs' ? { decorator: { legacy: true, emitDecoratorMetadata: true } } : {},
         test: { name, root: `packages/${name}`, include: ['test/**/*.test.ts'], ...patience },
       })),
+      {
+        test: { name: 'fetch-clients', root: 'examples/fetch-clients', include: ['test/**/*.test.ts'], ...patience },
+      },
       { test: { name: 'scripts', root: 'scripts', include: ['*.test.ts'], ...patience } },
     ],
   },

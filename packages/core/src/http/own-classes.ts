@@ -9,13 +9,13 @@ const headersPrototype = descend(globalThis.Headers.prototype, undici.Headers.pr
 const responsePrototype = descend(globalThis.Response.prototype, undici.Response.prototype, {
   headers: {
     get(this: undici.Response): undici.Headers {
-      const headers = getterOf(undici.Response.prototype, 'headers').call(this) as undici.Headers
+      const headers: undici.Headers = Reflect.get(undici.Response.prototype, 'headers', this)
       return Object.setPrototypeOf(headers, headersPrototype)
     },
   },
   clone: {
     value(this: undici.Response): undici.Response {
-      return asOwnResponse(undici.Response.prototype.clone.call(this) as undici.Response)
+      return asOwnResponse(undici.Response.prototype.clone.call(this))
     },
   },
   formData: {
@@ -36,13 +36,7 @@ export function asOwnResponse(response: undici.Response): undici.Response {
 }
 
 function descend(parent: object, members: object, changes: Descriptors): object {
-  const { constructor: _, ...own } = Object.getOwnPropertyDescriptors(members) as Descriptors
+  const { constructor: _, ...own }: Descriptors = Object.getOwnPropertyDescriptors(members)
   for (const [name, change] of Object.entries(changes)) own[name] = { configurable: true, ...own[name], ...change }
   return Object.create(parent, own) as object
-}
-
-function getterOf(prototype: object, name: string): () => unknown {
-  const { get } = Object.getOwnPropertyDescriptor(prototype, name) ?? {}
-  if (get === undefined) throw new TypeError(`undici's prototype has no getter ${name}`)
-  return get
 }
