@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { AccessToken } from '../oauth/access-token.ts'
 import { refusesToken } from '../oauth/refusal.ts'
 import { HoldingHandler, type SendAgain } from './holding-handler.ts'
+import { isAmong } from './target.ts'
 
 type Controller = Dispatcher.DispatchController
 type Handler = Dispatcher.DispatchHandler
@@ -43,6 +44,7 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
   readonly replayed: boolean
   private readonly actions: AttemptActions
   private answered = false
+  private history: readonly URL[] | undefined
 
   // Not from an object: this is made for each call.
   constructor(
@@ -61,6 +63,11 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
     this.replayed = replayed
   }
 
+  override onRequestStart(controller: Controller, context: unknown): void {
+    this.history = (context as { readonly history?: readonly URL[] } | null | undefined)?.history
+    super.onRequestStart(controller, context)
+  }
+
   override onResponseStart(
     controller: Controller,
     statusCode: number,
@@ -69,7 +76,7 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
   ): void {
     if (statusCode >= 200) {
       this.answered = true
-      const verdict = this.#verdict(statusCode, headers)
+      const verdict = this.verdict(statusCode, headers)
       if (verdict !== undefined) return this.hold(controller, statusCode, headers, statusMessage, verdict)
     }
     super.onResponseStart(controller, statusCode, headers, statusMessage)
@@ -84,14 +91,26 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
     })
   }
 
-  #verdict(statusCode: number, headers: ResponseHeaders): Verdict {
+  private verdict(statusCode: number, headers: ResponseHeaders): Verdict {
     const { token, replayed } = this
     if (statusCode === 401) {
-      if (token === undefined || replayed || !refusesToken(headers['www-authenticate'], token.tokenType))
+      if (
+        token === undefined ||
+        replayed ||
+        this.hasStrayed() ||
+        !refusesToken(headers['www-authenticate'], token.tokenType)
+      )
         return undefined
       return this.actions.replay(this, token, this.next)
     }
     if (token !== undefined) this.actions.accepted(token)
     return this.actions.isTrouble(statusCode) ? this.actions.retry(this, { headers }, this.next) : undefined
+  }
+
+  // undici's redirect interceptor, below us, takes the token off when it goes to another origin: who answers from there cannot
+  // say that it is no longer good.
+  private hasStrayed(): boolean {
+    const { origin } = this.request
+    return this.history?.some((url) => origin === undefined || !isAmong(new Set([url.origin]), origin)) === true
   }
 }

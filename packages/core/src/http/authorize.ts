@@ -4,6 +4,7 @@ import { authorizationOf } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { AttemptHandler, type AttemptActions } from './attempt-handler.ts'
+import { mayPass } from './bound-origins.ts'
 import { CallHandler } from './call-handler.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
 import { hasHeader, withHeader, withReusableHeaders } from './headers.ts'
@@ -33,6 +34,7 @@ export interface AuthorizeOptions {
  * an Authorization header keeps it. Without a token nothing is sent: the request fails with what `source.get` threw. A
  * token that the API refuses (RFC 6750 §3.1) is invalidated and replaced; when no other can be had, the 401 is given as it
  * came.
+ * A dispatcher that is bound to another origin than the call's gets none, nor does a `BalancedPool`, which chooses by itself.
  * It knows origins by name: give an interceptor that resolves names, such as undici's `dns`, to `compose` before it.
  * Throws a `TypeError` for an origin that is none.
  */
@@ -61,7 +63,10 @@ export interface AuthorizeParts {
 /** {@link authorize} as an upstream uses it: with retries, each of which gets the token that is current then. */
 export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherComposeInterceptor {
   const { source, origins, replay, retry, guard } = parts
-  return (dispatch) => {
+  // undici tells interceptors where the dispatcher goes whatever the call says; null if nobody knows.
+  return (dispatch: Dispatcher.Dispatch, boundTo?: string | null) => {
+    const isOwn = ({ origin }: Request): boolean =>
+      isAmong(origins, origin) && (boundTo === undefined || (boundTo !== null && mayPass([boundTo], origin, origins)))
     const start = (request: Request, handler: Handler, retries: number, replayed: boolean): boolean => {
       if (hasHeader(request.headers, 'authorization')) return send(request, undefined, handler, retries, replayed)
       const token = source.peek()
@@ -111,7 +116,7 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
 
     return (given, handler) => {
       assertHandler(handler)
-      if (!isAmong(origins, given.origin)) return dispatch(given, handler)
+      if (!isOwn(given)) return dispatch(given, handler)
       return start(withReusableHeaders(given), handler, 0, false)
     }
   }

@@ -109,8 +109,9 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
 
   override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
     if (this.isOver) return
-    this.#end()
+    // One that throws here is told of its error yet: that is how undici's retry interceptor begins anew.
     super.onResponseEnd(controller, trailers)
+    this.#end()
   }
 
   override onResponseError(controller: Controller, error: Error): void {

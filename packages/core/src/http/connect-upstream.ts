@@ -3,12 +3,13 @@ import type { CallContext } from '../context/call-context.ts'
 import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { authorizeWith, type CallSource } from './authorize.ts'
+import { boundOrigins, mayPass } from './bound-origins.ts'
 import { CallHandler } from './call-handler.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
 import { signalFor } from './context-signal.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
-import { withDefaults, withReusableHeaders } from './headers.ts'
+import { strippedOnRedirect, withDefaults, withReusableHeaders } from './headers.ts'
 import { InContextHandler } from './in-context-handler.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import { RefusalGuard } from './refusal-guard.ts'
@@ -75,8 +76,14 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   const headers = Object.entries(options.headers)
   let closed = false
 
-  const connections: Dispatcher.Dispatch = (call, handler) =>
-    base === undefined || closed ? refuse(handler, options.closedError()) : base.dispatch(call, handler)
+  const bound = options.dispatcher === undefined ? undefined : boundOrigins(options.dispatcher)
+  const connections: Dispatcher.Dispatch = (call, handler) => {
+    if (base === undefined || closed) return refuse(handler, options.closedError())
+    if (bound !== undefined && !mayPass(bound(), call.origin, targets.origins)) {
+      return refuse(handler, originError(upstream, call.origin, `the dispatcher sends to ${bound().join(', ')}`))
+    }
+    return base.dispatch(call, handler)
+  }
   const authorized = (callSource: CallSource): Dispatcher.Dispatch =>
     authorizeWith({ source: callSource, origins: targets.origins, replay, retry, guard })(connections)
 
@@ -124,10 +131,16 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     const withHeaders = (given: Dispatcher.DispatchOptions, more: readonly (readonly [string, string])[]) => {
       if (more.length === 0 || !isAmong(targets.origins, given.origin)) return given
       const request = withReusableHeaders(given)
-      return { ...request, headers: withDefaults(request.headers, more) ?? null }
+      const keptBack = strippedOnRedirect(
+        request,
+        more.map(([name]) => name),
+      )
+      return { ...request, headers: withDefaults(request.headers, more) ?? null, ...keptBack }
     }
     const guarded: Dispatcher.Dispatch = (call, handler) =>
-      isAmong(targets.origins, call.origin) ? open(call, handler) : refuse(handler, originError(upstream, call.origin))
+      isAmong(targets.origins, call.origin)
+        ? open(call, handler)
+        : refuse(handler, originError(upstream, call.origin, 'it is not among its origins'))
     const calls = new PipelineDispatcher({ dispatch: open, close: options.close })
     return {
       dispatcher: new PipelineDispatcher({ dispatch: guarded, close: options.close }),
@@ -164,10 +177,14 @@ function refuse(handler: Dispatcher.DispatchHandler, error: Error): boolean {
   return false
 }
 
-function originError(upstream: string | undefined, origin: string | URL | undefined): OriginNotAllowedError {
+function originError(
+  upstream: string | undefined,
+  origin: string | URL | undefined,
+  reason: string,
+): OriginNotAllowedError {
   return new OriginNotAllowedError('the origin of the call is not one of its own', {
     upstream,
-    cause: new Error(`${readable(origin)} is not among its origins`),
+    cause: new Error(`${readable(origin)}: ${reason}`),
   })
 }
 

@@ -46,6 +46,18 @@ export function withDefaults(headers: HeadersInput, defaults: readonly (readonly
   return all
 }
 
+/**
+ * The option that has undici's redirect interceptor, where a dispatcher that was given has it, leave these headers behind when it
+ * goes to another origin, as it does with Authorization by itself.
+ */
+export function strippedOnRedirect(
+  request: Dispatcher.DispatchOptions,
+  names: readonly string[],
+): { readonly stripHeadersOnCrossOriginRedirect: readonly string[] } {
+  const { stripHeadersOnCrossOriginRedirect: given = [] } = request as { stripHeadersOnCrossOriginRedirect?: string[] }
+  return { stripHeadersOnCrossOriginRedirect: [...given, ...names] }
+}
+
 function isNamed(field: unknown, name: string): boolean {
   return typeof field === 'string' && field.length === name.length && field.toLowerCase() === name
 }

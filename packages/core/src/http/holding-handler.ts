@@ -44,7 +44,7 @@ export class HoldingHandler extends ForwardingHandler {
     void verdict.then((sendAgain) => {
       // It may have failed meanwhile.
       if (this.held !== held) return
-      if (sendAgain === undefined) return this.#release(held)
+      if (sendAgain === undefined) return this.release(held)
       held.dropped = true
       held.chunks.length = 0
       controller.resume()
@@ -58,7 +58,7 @@ export class HoldingHandler extends ForwardingHandler {
     else if (!held.dropped) held.chunks.push(chunk)
     else {
       held.drainedBytes += chunk.length
-      if (held.drainedBytes > maxDrainBytes) controller.abort(new Error('the rest of a dropped response is not read'))
+      if (held.drainedBytes > maxDrainBytes) abort(controller, new Error('the rest of a dropped response is not read'))
     }
   }
 
@@ -73,11 +73,26 @@ export class HoldingHandler extends ForwardingHandler {
     super.onResponseError(controller, error)
   }
 
-  #release({ controller, statusCode, headers, statusMessage, chunks, trailers }: Held): void {
+  private release(held: Held): void {
+    const { controller, statusCode, headers, statusMessage, chunks, trailers } = held
     this.held = undefined
-    super.onResponseStart(controller, statusCode, headers, statusMessage)
-    for (const chunk of chunks) super.onResponseData(controller, chunk)
-    if (trailers === undefined) controller.resume()
-    else super.onResponseEnd(controller, trailers)
+    try {
+      super.onResponseStart(controller, statusCode, headers, statusMessage)
+      for (const chunk of chunks) super.onResponseData(controller, chunk)
+      if (trailers === undefined) controller.resume()
+      else super.onResponseEnd(controller, trailers)
+    } catch (error) {
+      // Nobody up the stack is left to catch what a handler throws, as undici does for a response that it has just read.
+      this.held = { ...held, dropped: true }
+      abort(controller, error as Error)
+      super.onResponseError(controller, error as Error)
+    }
   }
+}
+
+// undici's dump interceptor puts an abort of its own on the controller, which would end the whole call.
+function abort(controller: Controller, error: Error): void {
+  const { abort: original } = Object.getPrototypeOf(controller) as { abort?: Controller['abort'] }
+  if (Object.hasOwn(controller, 'abort') && original !== undefined) original.call(controller, error)
+  else controller.abort(error)
 }
