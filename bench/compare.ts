@@ -25,7 +25,11 @@ export async function compare(contenders: readonly Contender[], { rounds, calls 
   const us = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   const bytes = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   for (let turn = 0; turn < rounds; turn++) {
-    for (const { name, call } of contenders) {
+    // Another one begins each time, so that none always follows the same one.
+    const order = contenders.map((_, index) => contenders[(index + turn) % contenders.length])
+    for (const contender of order) {
+      if (contender === undefined) continue
+      const { name, call } = contender
       globalThis.gc?.()
       const heap = process.memoryUsage().heapUsed
       const cpu = process.cpuUsage()
