@@ -1,9 +1,25 @@
 import { createServer, type RequestListener } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+
+import type { TlsIdentity } from './certificates/tls-identity.ts'
+
+/** Whether a server with TLS asks clients for a certificate, and whether one that it does not trust will do. */
+export type ClientCertificates = 'ignored' | 'requested' | 'required'
+
+/** How a loopback server listens. */
+export interface ListenOptions {
+  /** Default: 0, a free one. */
+  readonly port?: number
+  /** Default: plain HTTP. */
+  readonly tls?: TlsIdentity | undefined
+  /** Default: `ignored`. With `required`, a client without a certificate of the same authority is not connected. */
+  readonly clientCertificates?: ClientCertificates
+}
 
 /** An HTTP server on 127.0.0.1 that can be closed at once, whatever its connections are doing. */
 export interface LoopbackServer {
-  /** `http://127.0.0.1:port`, without a slash at the end. */
+  /** `http://127.0.0.1:port` or, with TLS, `https://127.0.0.1:port`; without a slash at the end. */
   readonly url: string
   /** Connections accepted since the start. */
   readonly connectionCount: number
@@ -15,15 +31,19 @@ export interface LoopbackServer {
   close(): Promise<void>
 }
 
-/** Listens on 127.0.0.1. Port 0 takes a free one; a port in use rejects with Node's own error. */
-export async function listenOnLoopback(listener: RequestListener, port = 0): Promise<LoopbackServer> {
+/** Listens on 127.0.0.1. A port in use rejects with Node's own error. */
+export async function listenOnLoopback(
+  listener: RequestListener,
+  { port = 0, tls, clientCertificates = 'ignored' }: ListenOptions = {},
+): Promise<LoopbackServer> {
   const sockets = new Set<Socket>()
   const abort = new AbortController()
   let connectionCount = 0
   let closed: Promise<void> | undefined
 
-  const server = createServer(listener)
-  server.on('connection', (socket) => {
+  const server =
+    tls === undefined ? createServer(listener) : createTlsServer(tlsOptions(tls, clientCertificates), listener)
+  server.on('connection', (socket: Socket) => {
     connectionCount += 1
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
@@ -50,7 +70,7 @@ export async function listenOnLoopback(listener: RequestListener, port = 0): Pro
   }
 
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${address.port}`,
     get connectionCount() {
       return connectionCount
     },
@@ -62,5 +82,15 @@ export async function listenOnLoopback(listener: RequestListener, port = 0): Pro
       closed ??= closeAll()
       return closed
     },
+  }
+}
+
+function tlsOptions({ authority, cert, key }: TlsIdentity, clientCertificates: ClientCertificates): ServerOptions {
+  return {
+    cert,
+    key,
+    ca: authority.cert,
+    requestCert: clientCertificates !== 'ignored',
+    rejectUnauthorized: clientCertificates === 'required',
   }
 }

@@ -1,6 +1,8 @@
+import { decodeJwt } from 'jose'
 import { expect, test, vi } from 'vitest'
 
 import { createAuthorizationServer } from '../src/index.ts'
+import { failureCode, tlsFetch } from './tls-fetch.ts'
 import { basicHeader, requestToken } from './token-requests.ts'
 
 test('the answer waits for the delay', async () => {
@@ -52,6 +54,26 @@ test('closing ends a request that is being held and frees the port', async () =>
   expect(successor.issuer).toBe(server.issuer)
 })
 
+test('closing ends the connections of TLS as well', async () => {
+  const server = await createAuthorizationServer({ tls: true, delayMs: 60_000 })
+  const arrived = Promise.withResolvers<void>()
+  let arrivals = 0
+  server.onTokenRequest(() => {
+    arrivals += 1
+    if (arrivals === 2) arrived.resolve()
+  })
+  const send = tlsFetch({ ca: server.ca })
+  const answers = [server.tokenEndpoint, server.mtlsTokenEndpoint].map((endpoint) =>
+    failureCode(send(endpoint, { method: 'POST' })),
+  )
+  await arrived.promise
+  await server.close()
+  expect(await Promise.all(answers)).toEqual(['UND_ERR_SOCKET', 'UND_ERR_SOCKET'])
+  for (const endpoint of [server.tokenEndpoint, server.mtlsTokenEndpoint]) {
+    expect(await failureCode(send(endpoint))).toBe('ECONNREFUSED')
+  }
+})
+
 test('nothing is printed', async () => {
   const spies = (['log', 'info', 'warn', 'error'] as const).map((method) => vi.spyOn(console, method))
   const write = vi.spyOn(process.stderr, 'write')
@@ -68,6 +90,31 @@ test('nothing is printed', async () => {
   })
   const failed = await fetch(server.tokenEndpoint, { method: 'POST' })
   expect(failed.status).toBe(500)
+  for (const spy of [...spies, write]) expect(spy).not.toHaveBeenCalled()
+  vi.restoreAllMocks()
+})
+
+test('nothing is printed about users, and their ID tokens are issued', async () => {
+  const spies = (['log', 'info', 'warn', 'error'] as const).map((method) => vi.spyOn(console, method))
+  const write = vi.spyOn(process.stderr, 'write')
+  await using server = await createAuthorizationServer()
+  const consent = { clientId: 'orders-basic', subject: 'alice', scope: 'openid invoices:read' }
+  const redeemed = await requestToken(server, {
+    grant_type: 'authorization_code',
+    code: await server.issueAuthorizationCode(consent),
+    redirect_uri: 'https://orders.example.com/callback',
+  })
+  expect(decodeJwt(String(redeemed.body['id_token']))).toMatchObject({ sub: 'alice', aud: 'orders-basic' })
+  const refreshed = await requestToken(server, {
+    grant_type: 'refresh_token',
+    refresh_token: await server.issueRefreshToken(consent),
+  })
+  const exchanged = await requestToken(server, {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: refreshed.accessToken,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+  })
+  expect([redeemed.status, refreshed.status, exchanged.status]).toEqual([200, 200, 200])
   for (const spy of [...spies, write]) expect(spy).not.toHaveBeenCalled()
   vi.restoreAllMocks()
 })

@@ -130,7 +130,7 @@ describe('a server with its defaults', () => {
       token_endpoint: server.tokenEndpoint,
       jwks_uri: server.jwksUri,
       introspection_endpoint: server.introspection.endpoint,
-      grant_types_supported: ['client_credentials'],
+      grant_types_supported: expect.arrayContaining(['client_credentials', 'refresh_token']),
       scopes_supported: expect.arrayContaining(['invoices:read', 'invoices:write', 'profile:read']),
       token_endpoint_auth_methods_supported: expect.arrayContaining(['client_secret_basic', 'private_key_jwt']),
     })
@@ -176,7 +176,7 @@ test.each([
     { clients: [{ clientId: 'orders-basic', method: 'client_secret_post' }] },
     'invalid_client_metadata',
   ],
-  ['a life of no whole seconds', { lifetimeSeconds: 0.5 }, 'ttl.ClientCredentials must be a positive integer'],
+  ['a life of no whole seconds', { lifetimeSeconds: 0.5 }, 'ttl.AccessToken must be a positive integer'],
 ] as const)('%s is refused at the start', async (_name, options, message) => {
   await expect(createAuthorizationServer(options)).rejects.toThrow(message)
 })

@@ -3,11 +3,11 @@ import { promisify } from 'node:util'
 
 import { expect, test } from 'vitest'
 
-const script = `
+const sources = JSON.stringify(new URL('../src/index.ts', import.meta.url))
+
+const plainServers = `
   import { setImmediate } from 'node:timers/promises'
-  import { createAuthorizationServer, createProtectedApi, createScriptedServer } from ${JSON.stringify(
-    new URL('../src/index.ts', import.meta.url),
-  )}
+  import { createAuthorizationServer, createProtectedApi, createScriptedServer } from ${sources}
   const server = await createAuthorizationServer()
   const api = await createProtectedApi(server)
   const slow = await createAuthorizationServer({ delayMs: 60_000 })
@@ -37,7 +37,36 @@ const script = `
   process.exitCode = status === 200 ? 0 : 1
 `
 
-test('a process that closes its servers prints nothing and exits by itself', async () => {
+const tlsServers = `
+  import { once } from 'node:events'
+  import { request } from 'node:https'
+  import { createAuthorizationServer, createOracleIdentityDomain, createProtectedApi } from ${sources}
+  const server = await createAuthorizationServer({ tls: true })
+  const { ca, certificateAuthority: tls, certificateClients: { certificateBound } } = server
+  const api = await createProtectedApi({ ...server, tls })
+  const domain = await createOracleIdentityDomain({ tls })
+  const { cert, key } = certificateBound.certificate
+  const send = async (url, headers, body) => {
+    const method = body === undefined ? 'GET' : 'POST'
+    const sent = request(url, { method, ca, cert, key, headers }).end(body?.toString())
+    const [response] = await once(sent, 'response')
+    return { status: response.statusCode, body: Buffer.concat(await response.toArray()).toString() }
+  }
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  const client = new URLSearchParams({ grant_type: 'client_credentials', client_id: certificateBound.clientId })
+  const { access_token: token } = JSON.parse((await send(server.mtlsTokenEndpoint, form, client)).body)
+  const statuses = [
+    (await send(api.url, { authorization: 'Bearer ' + token })).status,
+    (await send(domain.secureUrl + '/oauth2/v1/token', form, client)).status,
+  ]
+  await Promise.all([server, api, domain].map((each) => each.close()))
+  process.exitCode = statuses.join() === '200,401' ? 0 : 1
+`
+
+test.each([
+  ['its servers', plainServers],
+  ['servers with TLS', tlsServers],
+])('a process that closes %s prints nothing and exits by itself', async (_name, script) => {
   const { stdout, stderr } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '--eval', script],

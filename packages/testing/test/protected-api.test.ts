@@ -54,6 +54,14 @@ describe('with JWTs', () => {
     expect(seen.headers).not.toHaveProperty('authorization')
   })
 
+  test('the user of a token is told as well', async () => {
+    const consent = { clientId: 'orders-basic', subject: 'alice', scope: 'invoices:read' }
+    const form = { grant_type: 'refresh_token', refresh_token: await server.issueRefreshToken(consent) }
+    const response = await call(api, `Bearer ${(await requestToken(server, form)).accessToken}`)
+    expect(await response.json()).toMatchObject({ subject: 'alice', clientId: 'orders-basic' })
+    expect(api.requests.at(-1)).toMatchObject({ subject: 'alice', tokenType: 'Bearer' })
+  })
+
   test('requests are recorded with a hash of the token and without the token', async () => {
     const token = await goodToken()
     await call(api, `Bearer ${token}`)

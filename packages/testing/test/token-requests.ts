@@ -8,6 +8,8 @@ export interface TokenAnswer {
   status: number
   accessToken: string
   body: Record<string, unknown>
+  /** The answer's `DPoP-Nonce`. */
+  nonce: string | null
 }
 
 // application/x-www-form-urlencoded as RFC 6749 §2.3.1 asks for it: a space becomes a plus sign.
@@ -24,32 +26,38 @@ export async function requestToken(
   server: AuthorizationServer,
   form: Record<string, string> = {},
   headers: Record<string, string> = basicHeader(server.clients.basic),
+  { send = fetch, endpoint = server.tokenEndpoint }: { send?: typeof fetch; endpoint?: string } = {},
 ): Promise<TokenAnswer> {
-  const response = await fetch(server.tokenEndpoint, {
+  const response = await send(endpoint, {
     method: 'POST',
     headers,
     body: new URLSearchParams({ grant_type: 'client_credentials', ...form }),
   })
   const body = (await response.json()) as Record<string, unknown>
-  return { status: response.status, accessToken: String(body['access_token']), body }
+  const nonce = response.headers.get('dpop-nonce')
+  return { status: response.status, accessToken: String(body['access_token']), body, nonce }
 }
 
 export async function assertionForm(
   server: AuthorizationServer,
   client: PrivateKeyClient | SecretClient,
+  claims: Record<string, unknown> = {},
 ): Promise<Record<string, string>> {
   const [key, header] =
     client.method === 'private_key_jwt'
       ? [client.privateKey, { alg: client.algorithm, kid: client.kid }]
-      : [new TextEncoder().encode(client.secret), { alg: 'HS256' }]
-  const assertion = await new SignJWT()
+      : [new TextEncoder().encode(client.secret), { alg: client.algorithm ?? 'HS256' }]
+  const now = Math.floor(Date.now() / 1000)
+  const assertion = await new SignJWT({
+    iss: client.clientId,
+    sub: client.clientId,
+    aud: server.issuer,
+    jti: randomUUID(),
+    iat: now,
+    exp: now + 60,
+    ...claims,
+  })
     .setProtectedHeader(header)
-    .setIssuer(client.clientId)
-    .setSubject(client.clientId)
-    .setAudience(server.issuer)
-    .setJti(randomUUID())
-    .setIssuedAt()
-    .setExpirationTime('1m')
     .sign(key)
   return {
     client_id: client.clientId,

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 
-import { exportJWK, generateKeyPair } from 'jose'
+import { exportJWK, type CryptoKey } from 'jose'
 import type { ProviderContext } from 'oidc-provider/lib/provider.js'
 
+import { keyAlgorithms } from '../jwt/key-algorithms.ts'
 import { toClientMetadata, type ClientDefinition } from './client-definition.ts'
 import { createMemoryAdapterFactory } from './memory-adapter.ts'
+import { mtlsFeature } from './mtls-feature.ts'
 
 /** What of the configuration differs between servers. */
 export interface ProviderSettings {
@@ -14,37 +16,74 @@ export interface ProviderSettings {
   readonly lifetimeSeconds: number
   readonly accessTokenFormat: 'opaque' | 'jwt'
   readonly audience: string
+  readonly rotateRefreshTokens: boolean
+  readonly requireDpopNonce: boolean
+  /** Signs the tokens; ES256, extractable. */
+  readonly signingKey: CryptoKey
+  readonly tls: boolean
+  /** Where client certificates are asked for, if not on the server's own port. */
+  readonly mtlsUrl?: string | undefined
 }
 
-/** The configuration of oidc-provider: client credentials and introspection, with a signing key of its own. */
+/** What oidc-provider is told of any resource. */
+export function resourceInformation(settings: ProviderSettings, resource: string) {
+  return { scope: settings.scopes.join(' '), audience: resource, accessTokenFormat: settings.accessTokenFormat }
+}
+
+/** The configuration of oidc-provider. Throws a TypeError for clients that it would register otherwise than asked. */
 export async function createProviderConfiguration(settings: ProviderSettings): Promise<object> {
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
-  const { introspectionClient } = settings
+  const { introspectionClient, lifetimeSeconds, tls } = settings
+  const dayInSeconds = 24 * 60 * 60
 
   return {
     adapter: createMemoryAdapterFactory(),
-    jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig' }] },
+    jwks: { keys: [{ ...(await exportJWK(settings.signingKey)), alg: 'ES256', use: 'sig' }] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clients: [
-      ...settings.clients.map((client) => toClientMetadata(client)),
+      ...settings.clients.map((client) => toClientMetadata(client, tls)),
       {
         client_id: introspectionClient.clientId,
         client_secret: introspectionClient.clientSecret,
         token_endpoint_auth_method: 'client_secret_basic',
         grant_types: [],
+        response_types: [],
       },
     ],
-    // There is no authorization endpoint to redirect from, so neither response types nor redirect URIs.
-    clientDefaults: { id_token_signed_response_alg: 'ES256', response_types: [] },
-    responseTypes: [],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    responseTypes: ['code'],
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'private_key_jwt',
+      'none',
+      ...(tls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
+    ],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', ...keyAlgorithms],
+      dPoPSigningAlgValues: keyAlgorithms,
+    },
     scopes: settings.scopes,
-    ttl: { ClientCredentials: settings.lifetimeSeconds },
+    ttl: {
+      ClientCredentials: lifetimeSeconds,
+      AccessToken: lifetimeSeconds,
+      AuthorizationCode: 60,
+      Grant: dayInSeconds,
+      IdToken: lifetimeSeconds,
+      RefreshToken: dayInSeconds,
+    },
+    rotateRefreshToken: settings.rotateRefreshTokens,
+    issueRefreshToken: (_context: unknown, client: { grantTypeAllowed(grantType: string): boolean }) =>
+      client.grantTypeAllowed('refresh_token'),
+    // Every user exists.
+    findAccount: (_context: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => settings.requireDpopNonce },
+      mTLS: tls ? mtlsFeature : { enabled: false },
       introspection: {
         enabled: true,
         allowedPolicy: (_context: unknown, client: { clientId: string }, token: { clientId: string }) =>
@@ -54,17 +93,23 @@ export async function createProviderConfiguration(settings: ProviderSettings): P
         enabled: true,
         // Only a token for a resource can be a JWT, so a request that names none gets this one.
         defaultResource: () => settings.audience,
-        getResourceServerInfo: (_context: unknown, resource: string) => ({
-          scope: settings.scopes.join(' '),
-          audience: resource,
-          accessTokenFormat: settings.accessTokenFormat,
-        }),
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_context: unknown, resource: string) => resourceInformation(settings, resource),
       },
     },
+    discovery: aliases(settings.mtlsUrl),
     // The defaults of these two print a notice when they are first called.
     clientBasedCORS: () => false,
     renderError: (context: ProviderContext, out: object) => {
       context.body = out
     },
+  }
+}
+
+// RFC 8705 §5.
+function aliases(url: string | undefined): object {
+  if (url === undefined) return {}
+  return {
+    mtls_endpoint_aliases: { token_endpoint: `${url}/token`, introspection_endpoint: `${url}/token/introspection` },
   }
 }

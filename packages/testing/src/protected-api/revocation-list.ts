@@ -3,6 +3,7 @@ export type TokenMatcher = (token: {
   /** SHA-256 of the token in hex. */
   readonly tokenHash: string
   readonly clientId?: string
+  readonly subject?: string
   readonly scope?: string
 }) => boolean
 

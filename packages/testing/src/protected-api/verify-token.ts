@@ -1,4 +1,7 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTVerifyGetKey } from 'jose'
+
+import { defined } from '../defined.ts'
+import { fetchTrusting } from '../fetch-trusting.ts'
 
 /** What a protected API needs to introspect tokens, RFC 7662. */
 export interface IntrospectionAccess {
@@ -10,7 +13,13 @@ export interface IntrospectionAccess {
 /** What a good token says. */
 export interface TokenClaims {
   readonly clientId?: string
+  /** The token's `sub`. */
+  readonly subject?: string
   readonly scope?: string
+  /** Thumbprint of the key that the token is bound to, RFC 9449 §6.1. */
+  readonly jkt?: string
+  /** Thumbprint of the certificate that the token is bound to, RFC 8705 §3.1. */
+  readonly certificateThumbprint?: string
 }
 
 /** How tokens are checked: by signature, by introspection, or JWTs by the one and all others by the other. */
@@ -19,6 +28,8 @@ export interface VerifierOptions {
   readonly jwksUri?: string
   readonly audience?: string
   readonly introspection?: IntrospectionAccess
+  readonly ca?: string
+  readonly typ?: string | false
 }
 
 /** Resolves to what the token says, or to nothing if it is not good. Rejects if that cannot be found out. */
@@ -27,7 +38,10 @@ export type TokenVerifier = (token: string) => Promise<TokenClaims | undefined>
 /** Throws a TypeError if there is no way to check a token. */
 export function createTokenVerifier(options: VerifierOptions): TokenVerifier {
   const { introspection } = options
-  const keys = options.jwksUri === undefined ? undefined : createRemoteJWKSet(new URL(options.jwksUri))
+  const keys =
+    options.jwksUri === undefined
+      ? undefined
+      : createRemoteJWKSet(new URL(options.jwksUri), { [customFetch]: fetchTrusting(options.ca) })
   if (keys === undefined && introspection === undefined) throw new TypeError('jwksUri or introspection must be given')
 
   return async (token) => {
@@ -39,13 +53,13 @@ export function createTokenVerifier(options: VerifierOptions): TokenVerifier {
 async function verifySignature(
   token: string,
   keys: JWTVerifyGetKey,
-  { issuer, audience }: VerifierOptions,
+  // RFC 9068 §4: the type keeps an ID token from passing as an access token.
+  { issuer, audience, typ = 'at+jwt' }: VerifierOptions,
 ): Promise<TokenClaims | undefined> {
   try {
-    // RFC 9068 §4: the type keeps an ID token from passing as an access token.
     const { payload } = await jwtVerify(token, keys, {
       issuer,
-      typ: 'at+jwt',
+      ...(typ === false ? {} : { typ }),
       ...(audience === undefined ? {} : { audience }),
     })
     return toClaims(payload)
@@ -62,13 +76,16 @@ function isKeyFetchFailure(error: errors.JOSEError): boolean {
 async function introspect(
   token: string,
   { endpoint, clientId, clientSecret }: IntrospectionAccess,
-  { issuer, audience }: VerifierOptions,
+  { issuer, audience, ca }: VerifierOptions,
 ): Promise<TokenClaims | undefined> {
   const credentials = [clientId, clientSecret].map(encodeURIComponent).join(':')
-  const response = await fetch(endpoint, {
+  const response = await fetchTrusting(ca)(endpoint, {
     method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` },
-    body: new URLSearchParams({ token, token_type_hint: 'access_token' }),
+    headers: new Headers({
+      authorization: `Basic ${Buffer.from(credentials).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    }),
+    body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
   })
   const answer = (await response.json()) as Record<string, unknown>
   // Some servers refuse to introspect what they did not mint in this format, instead of calling it inactive.
@@ -79,9 +96,17 @@ async function introspect(
   return toClaims(answer)
 }
 
-function toClaims({ client_id: clientId, scope }: Readonly<Record<string, unknown>>): TokenClaims {
-  return {
-    ...(typeof clientId === 'string' ? { clientId } : {}),
-    ...(typeof scope === 'string' ? { scope } : {}),
-  }
+function toClaims({ client_id: clientId, sub, scope, cnf }: Readonly<Record<string, unknown>>): TokenClaims {
+  const confirmation = typeof cnf === 'object' && cnf !== null ? (cnf as Record<string, unknown>) : {}
+  return defined({
+    clientId: text(clientId),
+    subject: text(sub),
+    scope: text(scope),
+    jkt: text(confirmation['jkt']),
+    certificateThumbprint: text(confirmation['x5t#S256']),
+  })
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
