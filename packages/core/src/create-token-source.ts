@@ -1,18 +1,25 @@
 import type { CallContext } from './context/call-context.ts'
 import type { Grant } from './grants/grant.ts'
 import { connectToServer, type ServerConnection } from './http/server-exchange.ts'
+import type { MutualTls } from './oauth/client-certificate.ts'
+import type { HttpExchange } from './oauth/http-exchange.ts'
 import { fetchServerMetadata, type ServerMetadata } from './oauth/server-metadata.ts'
+import { notPrepared } from './oauth/token-endpoint.ts'
 import { resolveOAuthOptions, type OAuthOptions, type ResolvedOAuthOptions } from './options.ts'
 import { isSecureEnough } from './secure-enough.ts'
 import { BoundedMap } from './source/bounded-map.ts'
 import { CachingSource, type TokenPlan } from './source/caching-source.ts'
+import { createDpopProofs, createTokenRequestProofs } from './source/dpop-proofs.ts'
 import { createEndpointSource } from './source/endpoint-source.ts'
+import { memoryTokenCache } from './source/memory-token-cache.ts'
 import { MetadataSource } from './source/metadata-source.ts'
-import { tokenKey, tokenKeyText } from './source/token-key.ts'
+import { tokenKey, tokenKeyText, type Confirmation, type TokenKeyIdentity } from './source/token-key.ts'
 import type { TokenSource } from './source/token-source.ts'
 
 const maxFlights = 1000
 const maxPlans = 1000
+
+type PlanOf = (context: CallContext | undefined) => TokenPlan
 
 /**
  * A source of access tokens without an upstream: for other HTTP clients, message brokers, databases.
@@ -26,40 +33,51 @@ export function createTokenSource(options: OAuthOptions): TokenSource {
 export function tokenSourceFor(
   options: ResolvedOAuthOptions,
   upstream: string | undefined,
-  connection: ServerConnection = connectToServer(options.dispatcher),
+  connection: ServerConnection = connectToServer(options.dispatcher, options.clock),
   random: () => number = Math.random,
 ): TokenSource {
-  const { clock, clientId, clientAuth, grant, timeoutMs } = options
+  const { clock, clientId, clientAuth, dpop, grant, timeoutMs } = options
+  const { mutualTls } = clientAuth
   const checkEndpoint = (url: URL) => {
     if (!isSecureEnough(url, options.allowInsecureRequests)) throw new TypeError('http: is refused but for loopback')
+    if (mutualTls !== undefined && url.protocol !== 'https:')
+      throw new TypeError('a certificate is only shown over https:')
+  }
+  const discover = async (signal: AbortSignal) => {
+    const exchange =
+      mutualTls === undefined ? connection.exchange : await withCertificate(connection.exchange, mutualTls)
+    return fetchServerMetadata(locationOf(options), exchange, checkEndpoint, signal)
   }
   const metadata = new MetadataSource({
     clock,
     timeoutMs,
     upstream,
-    fetch: (signal) =>
-      knownMetadata(options) ?? fetchServerMetadata(locationOf(options), connection.exchange, checkEndpoint, signal),
+    fetch: (signal) => knownMetadata(options) ?? discover(signal),
   })
   const issue = createEndpointSource({
     clientId,
     clientAuth,
-    grantType: grant.type,
+    grant,
     renewal: options.renewal,
     clock,
     random,
     exchange: connection.exchange,
     metadata: (signal) => metadata.get(signal),
+    proofs: dpop === undefined ? undefined : createTokenRequestProofs(dpop.key, clock),
+    keyWith: (thumbprint, plan) => tokenKey(identityOf(options, thumbprint), plan.parameters),
   })
   return new CachingSource({
     upstream,
     clock,
-    cache: options.cache,
+    // What is bound to a key that only this process has is of no use to another one.
+    cache: dpop?.generated === true && options.cache.peek === undefined ? memoryTokenCache() : options.cache,
+    dpop: dpop === undefined ? undefined : createDpopProofs(dpop.key, clock),
     renewal: options.renewal,
     timeoutMs,
     maxFlights,
     random,
     issue,
-    planOf: plansFor(options, grant),
+    planOf: plansFor(options),
     close: async () => {
       metadata.close()
       await connection.close()
@@ -67,8 +85,18 @@ export function tokenSourceFor(
   })
 }
 
-function locationOf({ issuer = '', metadataUrl }: ResolvedOAuthOptions) {
-  return { issuer, metadataUrl }
+function locationOf({ issuer = '', metadataUrl, clientAuth }: ResolvedOAuthOptions) {
+  return { issuer, metadataUrl, mutualTls: clientAuth.mutualTls !== undefined }
+}
+
+/** The server's certificate may be of an authority that only the client's certificate brings along. */
+async function withCertificate(exchange: HttpExchange, mutualTls: MutualTls): Promise<HttpExchange> {
+  try {
+    const certificate = await mutualTls.read()
+    return (request) => exchange({ ...request, certificate })
+  } catch (error) {
+    throw notPrepared(error)
+  }
 }
 
 /** With a configured token endpoint there is nothing to discover. */
@@ -77,15 +105,42 @@ function knownMetadata({ issuer, tokenEndpoint }: ResolvedOAuthOptions): Promise
   return Promise.resolve(Object.freeze({ issuer: issuer ?? tokenEndpoint, token_endpoint: tokenEndpoint }))
 }
 
-/** Plans by context: looked up by context object, or made once in all where the context plays no part. */
-function plansFor(options: ResolvedOAuthOptions, grant: Grant): (context: CallContext | undefined) => TokenPlan {
-  const identity = {
+function identityOf(options: ResolvedOAuthOptions, certificate: string | undefined): TokenKeyIdentity {
+  const confirmation: Confirmation[] = []
+  if (certificate !== undefined) confirmation.push(['x5t#S256', certificate])
+  if (options.dpop !== undefined) confirmation.push(['jkt', options.dpop.key.thumbprint])
+  return {
     issuer: options.issuer,
     location: options.tokenEndpoint ?? options.metadataUrl,
     clientId: options.clientId,
     clientAuthMethod: options.clientAuth.method ?? 'custom',
-    grantType: grant.type,
+    grantType: options.grant.type,
+    confirmation,
   }
+}
+
+/** Plans by context, for the certificate that was last read, where there is one. */
+function plansFor(options: ResolvedOAuthOptions): PlanOf {
+  const { mutualTls } = options.clientAuth
+  if (mutualTls === undefined) return plansWith(identityOf(options, undefined), options.grant)
+  let thumbprint: string | undefined
+  let planOf: PlanOf | undefined
+  return (context) => {
+    if (planOf === undefined || mutualTls.thumbprint !== thumbprint) {
+      thumbprint = mutualTls.thumbprint
+      planOf = plansWith(identityOf(options, thumbprint), options.grant)
+    }
+    return planOf(context)
+  }
+}
+
+/** With the context to make credentials of. Its signal is that of a call, and ends no token request. */
+function forContext(plan: TokenPlan, context: CallContext): TokenPlan {
+  return Object.freeze({ ...plan, context: Object.freeze({ ...context, signal: undefined, signalAborts: undefined }) })
+}
+
+/** Plans by context: looked up by context object, or made once in all where the context plays no part. */
+function plansWith(identity: TokenKeyIdentity, grant: Grant): PlanOf {
   // Hashed once per combination, however many context objects lead to it.
   const byText = new BoundedMap<TokenPlan>(maxPlans)
   const plan = (context: CallContext | undefined): TokenPlan => {
@@ -104,7 +159,7 @@ function plansFor(options: ResolvedOAuthOptions, grant: Grant): (context: CallCo
   return (context = none) => {
     const before = known.get(context)
     if (before !== undefined) return before
-    const made = plan(context)
+    const made = grant.credentials === undefined ? plan(context) : forContext(plan(context), context)
     // One that may still change is asked anew each time.
     if (Object.isFrozen(context)) known.set(context, made)
     return made

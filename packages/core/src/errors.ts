@@ -108,7 +108,10 @@ export interface TokenRequestErrorDetails extends TokenwellErrorDetails {
 /** The authorization server answered the token request with an error (RFC 6749 §5.2), or with an error status alone. */
 export class TokenRequestError extends TokenwellError {
   readonly code = 'ERR_TOKENWELL_TOKEN_REQUEST'
-  /** OAuth error code, such as `invalid_client`; undefined when the answer had none. */
+  /**
+   * OAuth error code, such as `invalid_client`; undefined when the answer had none. Without an answer, `invalid_grant`: a code or a
+   * refresh token is known to be used up, so that nothing was sent.
+   */
   readonly error: string | undefined
   /** The server's own words: secrets that were sent are cut out of it, and it is at most 500 characters long. */
   readonly errorDescription: string | undefined

@@ -4,6 +4,7 @@ import { longestTimerMs, systemClock, type Clock } from './clock.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
+import { generateDpopKey, readDpopKey, type DpopKey, type DpopKeyMaterial } from './oauth/dpop-key.ts'
 import type { Dispatcher } from './http/dispatcher.ts'
 import type { ReplayPolicy } from './http/replayable-body.ts'
 import type { RetryPolicy } from './http/retry-policy.ts'
@@ -17,7 +18,7 @@ import type { TokenSource } from './source/token-source.ts'
 export interface OAuthOptions {
   /** The client identifier (RFC 6749 §2.2). */
   readonly clientId: string
-  /** How the client authenticates: `clientSecretBasic(…)`, `clientSecretPost(…)`, `privateKeyJwt(…)` or your own. */
+  /** How the client authenticates: `clientSecretBasic(…)`, `privateKeyJwt(…)`, `tlsClientAuth(…)`… or your own. */
   readonly clientAuth: ClientAuth
   /** The authorization server's issuer identifier; its metadata is found by RFC 8414 and OpenID Connect Discovery, and
    * must state exactly this issuer. Required unless `tokenEndpoint` is given. */
@@ -36,13 +37,19 @@ export interface OAuthOptions {
   readonly parameters?: ExtraParameters | undefined
   /** What is asked for. Default `clientCredentials()`. */
   readonly grant?: Grant | undefined
+  /**
+   * Binds tokens to a key that only this service has, so that they are of no use to whoever else sees one (RFC 9449). `true`: to
+   * a key made when the source is, which tokens in a shared cache cannot have. Default false.
+   */
+  readonly dpop?: boolean | DpopOptions | undefined
   /** Where tokens are kept. Default: in memory, the 1000 most recently used. */
   readonly cache?: TokenCache | undefined
   /** When a token is renewed. The defaults suit tokens that live from seconds to a day. */
   readonly renewal?: RenewalOptions | undefined
   /** One token request with everything that it needs, in milliseconds. Default 10 000. */
   readonly timeoutMs?: number | undefined
-  /** undici dispatcher for the authorization server alone, such as a `ProxyAgent`. Never closed by this package. */
+  /** undici dispatcher for the authorization server alone, such as a `ProxyAgent`. Never closed by this package. Not beside
+   * `tlsClientAuth`, which has connections of its own. */
   readonly dispatcher?: Dispatcher | undefined
   /** Allows `http:` to the authorization server beyond loopback. Default false: secrets would travel in clear text. */
   readonly allowInsecureRequests?: boolean | undefined
@@ -63,6 +70,14 @@ export interface RetryOptions {
   readonly methods?: readonly string[] | undefined
   /** Default 429, 502, 503 and 504; 401 is refused: a refused token is `replay`'s affair. */
   readonly statusCodes?: readonly number[] | undefined
+}
+
+/** The key that tokens are bound to. */
+export interface DpopOptions {
+  /** PEM text, JWK, `KeyObject`, extractable `CryptoKey`, or a `CryptoKeyPair`. Default: an `ES256` key of its own. */
+  readonly key?: DpopKeyMaterial | undefined
+  /** JOSE algorithm. Default: the JWK's `alg`, else the usual one of the key. */
+  readonly algorithm?: string | undefined
 }
 
 /** A protected API and how to call it. */
@@ -108,6 +123,7 @@ export interface ResolvedOAuthOptions {
   readonly clientAuth: ClientAuth
   readonly grant: Grant
   readonly cache: TokenCache
+  readonly dpop: { readonly key: DpopKey; readonly generated: boolean } | undefined
   readonly renewal: RenewalOptions
   readonly timeoutMs: number
   readonly dispatcher: Dispatcher | undefined
@@ -137,6 +153,7 @@ const oauthOptionNames = [
   'audience',
   'parameters',
   'grant',
+  'dpop',
   'cache',
   'renewal',
   'timeoutMs',
@@ -195,6 +212,18 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
     at('issuer'),
     'must be given: the client assertion is addressed to it',
   )
+  if (clientAuth.mutualTls !== undefined) {
+    check(
+      options.dispatcher === undefined,
+      at('dispatcher'),
+      'not beside a clientAuth that shows a certificate, such as tlsClientAuth: its connections are its own',
+    )
+    check(
+      tokenEndpoint === undefined || new URL(tokenEndpoint).protocol === 'https:',
+      at('tokenEndpoint'),
+      'expected an https: URL: the clientAuth shows a certificate',
+    )
+  }
   const { scope, resource, audience, parameters } = options
   for (const name of ['scope', 'resource', 'audience', 'parameters'] as const) {
     check(grant === undefined || options[name] === undefined, at(name), 'not beside grant; give it to the grant')
@@ -203,6 +232,11 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
     grant === undefined || typeof grant.parameters === 'function',
     at('grant'),
     'expected a grant, such as clientCredentials()',
+  )
+  check(
+    grant?.needsIssuer !== true || issuer !== undefined,
+    at('issuer'),
+    "must be given: the grant's assertion is addressed to it",
   )
   const { cache, clock, timeoutMs = 10_000, dispatcher } = options
   checkTimeout(timeoutMs, at('timeoutMs'))
@@ -220,6 +254,7 @@ export function resolveOAuthOptions(options: OAuthOptions, path: string): Resolv
     allowInsecureRequests,
     grant: grant ?? inPath(path, () => clientCredentials({ scope, resource, audience, parameters })),
     cache: cache ?? memoryTokenCache(),
+    dpop: resolveDpop(options.dpop, at('dpop')),
     renewal: resolveRenewal(options.renewal, at('renewal')),
     clock: clock ?? systemClock,
   })
@@ -271,6 +306,19 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
     retry: retry === false ? undefined : resolveRetry(retry, at('retry')),
     timeoutMs,
   })
+}
+
+function resolveDpop(dpop: OAuthOptions['dpop'], path: string): ResolvedOAuthOptions['dpop'] {
+  if (dpop === undefined || dpop === false) return undefined
+  if (dpop === true) return { key: generateDpopKey(), generated: true }
+  checkObject(dpop, path, ['key', 'algorithm'])
+  check(
+    dpop.key !== undefined || dpop.algorithm === undefined || dpop.algorithm === 'ES256',
+    `${path}.algorithm`,
+    'expected ES256, or a key beside it',
+  )
+  if (dpop.key === undefined) return { key: generateDpopKey(), generated: true }
+  return { key: readDpopKey(dpop.key, dpop.algorithm, path), generated: false }
 }
 
 function checkTimeout(timeoutMs: number, path: string): void {

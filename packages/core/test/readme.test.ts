@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { createAuthorizationServer, createProtectedApi } from '@tokenwell/testing'
+import { createAuthorizationServer, createOracleIdentityDomain, createProtectedApi } from '@tokenwell/testing'
+import { exportPKCS8, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAuthority } from './client-auth/certificates.ts'
+import { mutualTlsServer, type MutualTlsServer } from './client-auth/mutual-tls-server.ts'
 
 const packageFolder = join(import.meta.dirname, '..')
 const secret = 'p:a%s s+w/-._~'
@@ -12,31 +15,74 @@ let folder: string
 let blocks: string[]
 let server: Awaited<ReturnType<typeof createAuthorizationServer>>
 let api: Awaited<ReturnType<typeof createProtectedApi>>
+let payments: typeof api
+let mutualTls: MutualTlsServer
+let domain: Awaited<ReturnType<typeof createOracleIdentityDomain>>
 
 beforeAll(async () => {
-  server = await createAuthorizationServer({ clients: [{ clientId: 'orders', method: 'client_secret_basic', secret }] })
+  server = await createAuthorizationServer({
+    clients: [
+      { clientId: 'orders', method: 'client_secret_basic', secret },
+      { clientId: 'orders-bound', method: 'client_secret_basic', secret, dpopBoundTokens: true },
+    ],
+  })
   api = await createProtectedApi({ issuer: server.issuer, jwksUri: server.jwksUri, requiredScope: 'invoices:read' })
+  payments = await createProtectedApi({ issuer: server.issuer, jwksUri: server.jwksUri, dpopNonces: 'required' })
+  const authority = await createAuthority()
+  const { cert, key } = await authority.issue({ commonName: 'orders' })
+  mutualTls = await mutualTlsServer(authority)
+  domain = await createOracleIdentityDomain()
   // Inside the package, so that its own name leads to what its users would load.
   folder = await mkdtemp(join(packageFolder, 'dist/.readme-'))
+  for (const [name, text] of Object.entries({ 'tls.crt': cert, 'tls.key': key, 'ca.crt': authority.ca })) {
+    await writeFile(join(folder, name), text)
+  }
+  await writeFile(join(folder, 'your-own.ts'), yourOwn)
   const readme = await readFile(join(packageFolder, 'README.md'), 'utf8')
   blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
 })
 afterAll(async () => {
-  await Promise.all([rm(folder, { recursive: true, force: true }), server.close(), api.close()])
+  await Promise.all([
+    rm(folder, { recursive: true, force: true }),
+    server.close(),
+    api.close(),
+    payments.close(),
+    mutualTls.close(),
+    domain.close(),
+  ])
 })
 
+/** What the README leaves to its reader. */
+const yourOwn = `
+export const kms = {}
+export const vault = { assertionFor: async (name) => process.env['ASSERTION_FOR_' + name] }
+export const callback = { code: process.env.CODE }
+export const store = { read: () => process.env.REFRESH_TOKEN, write: (...args) => console.log('stored', args.length) }
+`
+
 /** Runs the block that has this text, with the real servers in place of the examples, and gives what it prints. */
-async function run(text: string): Promise<string> {
+async function run(text: string, more: Record<string, string> = {}): Promise<string> {
   const code = blocks.filter((block) => block.includes(text))
   expect(code).toHaveLength(1)
   const real = (code[0] ?? '')
     .replaceAll('https://login.example.com', server.issuer)
+    .replaceAll('https://mtls.example.com', mutualTls.url)
     .replaceAll('https://billing.example.com', api.url)
+    .replaceAll('https://payments.example.com', payments.url)
+    .replaceAll('/run/tls', folder)
     .replaceAll('orders-key-1', server.clients.privateKeyJwt.kid)
     .replaceAll('orders-key', server.clients.privateKeyJwt.clientId)
+    .replaceAll('https://idcs-0123.identity.oraclecloud.com', domain.url)
+    .replaceAll('your-application', domain.applications.confidential.clientId)
   const file = join(folder, `${crypto.randomUUID()}.ts`)
   await writeFile(file, real)
-  const env = { ...process.env, BILLING_SECRET: secret, SIGNING_KEY: server.clients.privateKeyJwt.privateKeyPem }
+  const env = {
+    ...process.env,
+    BILLING_SECRET: secret,
+    PAYMENTS_SECRET: secret,
+    SIGNING_KEY: server.clients.privateKeyJwt.privateKeyPem,
+    ...more,
+  }
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { env })
   expect(stderr).toBe('')
   return stdout
@@ -44,18 +90,74 @@ async function run(text: string): Promise<string> {
 
 describe("the README's code runs as it stands", () => {
   it('every block is run below', () => {
-    expect(blocks).toHaveLength(4)
+    expect(blocks).toHaveLength(10)
   })
 
   it('createUpstreams', async () => {
-    const printed = await run('createUpstreams({')
+    const printed = await run('clientSecretBasic, createUpstreams }')
     expect(printed).toMatch(/^200 \{/)
     expect(printed).toContain("clientId: 'orders'")
     expect(printed).toContain("path: '/v1/invoices/42'")
   })
 
+  it('every way of client authentication', async () => {
+    expect(await run('everyWay')).toBe(
+      'client_secret_basic client_secret_post client_secret_jwt private_key_jwt private_key_jwt private_key_jwt ' +
+        'spiffe_jwt private_key_jwt tls_client_auth none\n',
+    )
+  })
+
+  it('tlsClientAuth', async () => {
+    expect(await run('https://mtls.example.com')).toBe('Bearer true\n')
+  })
+
+  it('dpop', async () => {
+    expect(await run('https://payments.example.com')).toBe('200\n')
+    expect(payments.requests.map(({ tokenType, status }) => [tokenType, status])).toEqual([
+      ['DPoP', 401],
+      ['DPoP', 200],
+    ])
+  })
+
   it('createTokenSource with privateKeyJwt', async () => {
-    expect(await run('privateKeyJwt(')).toMatch(/^Bearer invoices:read AccessToken \{\n {2}tokenType: 'Bearer',\n/)
+    expect(await run("clientId: 'orders-key'")).toMatch(
+      /^Bearer invoices:read AccessToken \{\n {2}tokenType: 'Bearer',\n/,
+    )
+  })
+
+  it("Oracle's four forms", async () => {
+    const { clientId, secret: ORACLE_SECRET, certificate } = domain.applications.confidential
+    const ORACLE_KEY = await exportPKCS8(certificate.keyPair.privateKey)
+    const CODE = domain.issueAuthorizationCode({ clientId, user: 'alice@example.com' })
+    expect(await run('oracleIdentityDomain({', { ORACLE_SECRET, ORACLE_KEY, CODE })).toBe(
+      "{ sub: 'alice@example.com', preferred_username: 'alice@example.com' }\n" +
+        'urn:opc:idm:__myscopes__\n' +
+        'https://api.example.com/invoices:read urn:opc:resource:expiry=7200\n' +
+        'urn:opc:idm:__myscopes__\n',
+    )
+    const tokenRequests = domain.requests.filter(({ method }) => method === 'POST')
+    expect(tokenRequests.map(({ headers, form }) => [headers.authorization?.split(' ')[0], [...form.keys()]])).toEqual([
+      [undefined, ['grant_type', 'code', 'redirect_uri', 'client_id', 'client_secret']],
+      ['Basic', ['grant_type', 'scope']],
+      [undefined, ['grant_type', 'scope', 'client_id', 'client_assertion_type', 'client_assertion']],
+      ['Basic', ['grant_type', 'assertion', 'scope']],
+    ])
+  })
+
+  it('refreshToken', async () => {
+    const REFRESH_TOKEN = await server.issueRefreshToken({ clientId: 'orders', subject: 'alice' })
+    expect(await run('refreshToken({', { REFRESH_TOKEN })).toBe('stored 2\n200\n')
+  })
+
+  it('jwtBearer with an assertion of the context', async () => {
+    const { secret: WITH_KEY_SECRET, signingKey, clientId } = server.clients.basicWithKey
+    const assertion = await new SignJWT({ sub: 'alice', iss: clientId, aud: server.issuer })
+      .setProtectedHeader({ alg: signingKey.algorithm, kid: signingKey.kid })
+      .setExpirationTime('1m')
+      .sign(signingKey.privateKey)
+    expect(await run('jwtBearer({\n', { WITH_KEY_SECRET, ASSERTION_FOR_alice: assertion })).toBe(
+      'Bearer invoices:read\n',
+    )
   })
 
   it('errors', async () => {

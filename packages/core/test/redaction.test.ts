@@ -1,24 +1,36 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
-import { tokenReply, type Reply } from '@tokenwell/testing'
+import { createManualClock, tokenReply, type Reply } from '@tokenwell/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { redactedCause, redactText } from '../src/diagnostics/redact.ts'
 import {
+  authorizationCode,
+  clientAssertion,
   clientSecretBasic,
+  clientSecretJwt,
   clientSecretPost,
   createTokenSource,
   createUpstreams,
+  jwtBearer,
   privateKeyJwt,
+  refreshToken,
+  tlsClientAuth,
   type ClientAuth,
+  type Grant,
 } from '../src/index.ts'
-import { rejection, tokenEndpoint } from './support.ts'
+import { createAuthority } from './client-auth/certificates.ts'
+import { mutualTlsServer } from './client-auth/mutual-tls-server.ts'
+import { driven, rejection, tokenEndpoint } from './support.ts'
 
 const secret = 'p:a%s s+w/-._~Kq7'
 const accessToken = 'acc3ss-t0ken-value-0123456789'
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
+const passphrase = 'open-sesame-Kq7'
+const encryptedPem = privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
+const version = 'versi0n-Kq7'
 
 /** Every form in which something may end up in a log. */
 function everyForm(value: unknown): string {
@@ -47,7 +59,13 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
   const methods: Record<string, () => ClientAuth> = {
     client_secret_basic: () => clientSecretBasic(secret),
     client_secret_post: () => clientSecretPost(secret),
+    'client_secret_post, from a provider with a version': () => clientSecretPost(() => ({ value: secret, version })),
+    'two secrets': () => clientSecretBasic([secret, 'the-one-before-Kq7']),
+    client_secret_jwt: () => clientSecretJwt(secret, { audience: 'token-endpoint' }),
     private_key_jwt: () => privateKeyJwt(pem, { audience: 'token-endpoint' }),
+    'private_key_jwt, encrypted': () => privateKeyJwt(encryptedPem, { audience: 'token-endpoint', passphrase }),
+    'private_key_jwt, from a provider': () => privateKeyJwt(() => pem, { audience: 'token-endpoint' }),
+    'an assertion of somebody else': () => clientAssertion(() => 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl'),
   }
   // A server that says back everything it was sent.
   const echo: Reply = ({ text, headers }) => ({
@@ -76,18 +94,24 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
   describe.each(Object.entries(methods))('%s', (_method, method) => {
     it.each(Object.entries(answers))('%s', async (_name, answer) => {
       const server = await tokenEndpoint(answer)
-      const oauth = { tokenEndpoint: server.url, clientId: 'orders', clientAuth: method() }
+      const clock = createManualClock()
+      const oauth = { tokenEndpoint: server.url, clientId: 'orders', clientAuth: method(), clock }
       const upstreams = createUpstreams({ billing: { baseUrl: server.url, oauth } })
       const source = createTokenSource(oauth)
       onTestFinished(async () => void (await Promise.all([upstreams.close(), source.close()])))
-      const outcome = await source.get().catch((error: unknown) => error)
-      const viaFetch = await upstreams.billing.fetch('/').catch((error: unknown) => error)
+      const told = (error: unknown) => error
+      const outcome = await driven(clock, source.get().catch(told))
+      const viaFetch = await driven(clock, upstreams.billing.fetch('/').catch(told))
       const assertion = server.requests[0]?.form.get('client_assertion')
       const hidden = [
         ...encodings,
         accessToken,
         ...(assertion === null || assertion === undefined ? [] : [assertion, assertion.split('.')[2] ?? '']),
         pem.split('\n')[1] ?? '',
+        encryptedPem.split('\n')[1] ?? '',
+        passphrase,
+        version,
+        'the-one-before-Kq7',
       ]
       for (const thing of [
         oauth.clientAuth,
@@ -104,6 +128,83 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
         for (const value of hidden) expect(text).not.toContain(value)
       }
     })
+  })
+
+  const grantSecrets = {
+    assertion: 'assert1on:of-somebody/Kq7 +',
+    code: 'c0de:of/a-user Kq7+',
+    codeVerifier: `verif1er-Kq7${'x'.repeat(40)}`,
+    refreshToken: 'refr3sh:token/Kq7 +',
+    rotated: 'r0tated:token/Kq7 +',
+  }
+  const grants: Record<string, () => Grant> = {
+    'jwt-bearer': () => jwtBearer({ assertion: grantSecrets.assertion }),
+    'jwt-bearer, from a provider': () => jwtBearer({ assertion: () => grantSecrets.assertion, subject: secret }),
+    'jwt-bearer, signed': () => jwtBearer({ key: pem, subject: 'alice', audience: 'https://as.example' }),
+    refresh_token: () => refreshToken({ refreshToken: grantSecrets.refreshToken }),
+    'refresh_token, from a provider': () => refreshToken({ refreshToken: () => grantSecrets.refreshToken }),
+    authorization_code: () =>
+      authorizationCode({ code: grantSecrets.code, codeVerifier: grantSecrets.codeVerifier, redirectUri: 'app://x' }),
+  }
+
+  describe.each(Object.entries(grants))('what the grant sends: %s', (_name, makeGrant) => {
+    const rotating = tokenReply({ accessToken, extra: { refresh_token: grantSecrets.rotated } })
+    it.each(Object.entries({ ...answers, 'an answer with a refresh token': rotating }))(
+      '%s',
+      async (_answer, answer) => {
+        const server = await tokenEndpoint(answer)
+        const clock = createManualClock()
+        const grant = makeGrant()
+        const clientAuth = clientSecretBasic(secret)
+        const source = createTokenSource({ tokenEndpoint: server.url, clientId: 'orders', clientAuth, clock, grant })
+        onTestFinished(() => source.close())
+        const told = (error: unknown) => error
+        const outcomes = []
+        // The second time a refresh token that came with the first answer is sent, or what was used up is not.
+        for (let count = 0; count < 2; count += 1) {
+          outcomes.push(await driven(clock, source.get({ forceRenewal: true }).catch(told)))
+          await clock.advance(60_000)
+        }
+        const { form } = server.requests[0] ?? expect.fail('nothing was sent')
+        const sent = [form.get('assertion'), form.get('code'), form.get('code_verifier'), form.get('refresh_token')]
+        const hidden = [...Object.values(grantSecrets), ...sent.filter((value) => value !== null), accessToken]
+          .flatMap((value) => [value, encodeURIComponent(value), new URLSearchParams({ v: value }).toString().slice(2)])
+          .concat(pem.split('\n')[1] ?? '')
+        for (const thing of [grant, grant.parameters({}), source, ...outcomes]) {
+          const text = everyForm(thing)
+          for (const value of hidden) expect(text).not.toContain(value)
+        }
+      },
+    )
+  })
+
+  it('a client certificate and its key, while it is in use', async () => {
+    const authority = await createAuthority()
+    const { cert, key } = await authority.issue({ commonName: 'orders' })
+    const encrypted = createPrivateKey(key).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
+    const server = await mutualTlsServer(authority)
+    onTestFinished(() => server.close())
+    const clientAuth = tlsClientAuth(() => ({ cert, key: encrypted, passphrase, ca: authority.ca }))
+    const oauth = { issuer: server.url, clientId: 'orders', clientAuth }
+    const upstreams = createUpstreams({ billing: { baseUrl: 'https://127.0.0.1:1', oauth } })
+    const source = createTokenSource({ ...oauth, clientId: 'somebody else' })
+    onTestFinished(async () => void (await Promise.all([upstreams.close(), source.close()])))
+    const things = [
+      await upstreams.billing.tokens.get(),
+      await rejection(source.get()),
+      await clientAuth.mutualTls?.read(),
+      clientAuth,
+      clientAuth.mutualTls,
+      upstreams,
+      upstreams.billing,
+      upstreams.billing.tokens,
+      source,
+    ]
+    for (const thing of things) {
+      const text = everyForm(thing)
+      for (const hidden of [cert, key, encrypted]) expect(text).not.toContain(hidden.split('\n')[1])
+      expect(text).not.toContain(passphrase)
+    }
   })
 
   it('bytes that are no HTTP, which undici hangs on its error', async () => {

@@ -1,9 +1,21 @@
 import type { Dispatcher } from 'undici'
+import { createPrivateKey } from 'node:crypto'
 import {
+  authorizationCode,
+  clientAssertion,
   clientSecretBasic,
+  clientSecretJwt,
   createUpstream,
   createUpstreams,
+  jwtBearer,
+  oracleIdentityDomain,
+  privateKeyJwt,
+  refreshToken,
+  tlsClientAuth,
   type ClientAuth,
+  type Grant,
+  type OAuthOptions,
+  type Secret,
   type TokenSource,
   type Upstream,
 } from '../src/index.ts'
@@ -21,6 +33,46 @@ export const source: TokenSource = upstreams.hr.tokens
 export const bound: Upstream = upstreams.with({ headers: { a: 'b' } }).billing
 export const custom: ClientAuth = (_server, client, body) => body.set('client_id', client.client_id)
 export const borrowed: ClientAuth = oauth4webapi.ClientSecretPost('s')
+export const versioned: ClientAuth = async (_server, client, body, _headers, attempt) => {
+  body.set('client_id', `${client.client_id} ${attempt?.number ?? 1}`)
+  return { version: 'v1' }
+}
+export const secrets: Secret[] = ['s', { file: '/run/s' }, () => 's', async () => ({ value: 's', version: '1' })]
+export const keys: ClientAuth[] = [
+  privateKeyJwt('pem', { passphrase: 'p', x5t: { certificate: 'pem' } }),
+  privateKeyJwt({ kty: 'EC' }),
+  privateKeyJwt(createPrivateKey('pem')),
+  privateKeyJwt(async () => ({ value: 'pem', version: '1' })),
+  privateKeyJwt({ algorithm: 'ES256', sign: async (data) => data }),
+  privateKeyJwt(() => ({ algorithm: 'ES256', keyId: 'k', sign: (data) => data })),
+  clientAssertion({ file: '/run/token' }),
+  clientAssertion(({ issuer, clientId, attempt, signal }) => `${issuer}${clientId}${attempt}${signal?.aborted}`),
+  tlsClientAuth({ cert: { file: '/run/tls.crt' }, key: 'pem' }, { method: 'self_signed_tls_client_auth' }),
+  tlsClientAuth(async () => ({ cert: 'pem', key: 'pem', ca: undefined })),
+]
+export const grants: Grant[] = [
+  jwtBearer({ assertion: 'eyJ', scope: 'a' }),
+  jwtBearer({ assertion: async ({ issuer, signal, attempt }) => `${issuer}${signal.aborted}${attempt}` }),
+  jwtBearer({ assertion: { file: '/run/token' }, subject: ({ tenant = '' }) => tenant }),
+  jwtBearer({ key: 'pem', subject: 'alice', keyId: 'k', x5t: { certificate: 'pem' }, claims: { roles: ['a'] } }),
+  jwtBearer({ key: () => ({ kty: 'RSA' }), subject: ({ tenant = '' }) => tenant, audience: 'token-endpoint' }),
+  refreshToken({ refreshToken: 'r', onRotated: (token) => new Map().set('r', token) }),
+  refreshToken({
+    refreshToken: ({ context }) => context?.subjectToken ?? '',
+    subject: ({ tenant = '' }) => tenant,
+    onRotated: async (token, { subject }) => void [token, subject],
+  }),
+  authorizationCode({ code: 'c', redirectUri: 'https://a.example', codeVerifier: 'v', onRotated: () => {} }),
+  { ...authorizationCode({ code: 'c' }), credentials: () => ({ parameters: [['code', 'c']] }) },
+]
+export const oracle: OAuthOptions = oracleIdentityDomain({
+  domainUrl: 'https://idcs-0123.identity.oraclecloud.com',
+  clientId: 'orders',
+  clientAuth: privateKeyJwt('pem', { keyId: 'k' }),
+  scope: ['a', 'b'],
+  tokenLifetimeMs: 60_000,
+  timeoutMs: 1000,
+})
 export const withSource: Upstream = createUpstream({ baseUrl: new URL('https://a.example'), oauth: source })
 
 // @ts-expect-error -- there is no such upstream
@@ -40,3 +92,27 @@ clientSecretBasic('s', { encoding: 'base64' })
 void upstreams.billing.request('/', { origin: 'https://evil.example' })
 // @ts-expect-error -- tokens are frozen
 void upstreams.billing.tokens.get().then((token) => (token.scope = 'x'))
+// @ts-expect-error -- a signer says by which algorithm it signs
+privateKeyJwt({ sign: (data: Uint8Array) => data })
+// @ts-expect-error -- a signature is bytes
+privateKeyJwt({ algorithm: 'ES256', sign: () => 'text' })
+// @ts-expect-error -- HMAC has three algorithms
+clientSecretJwt('s', { algorithm: 'RS256' })
+// @ts-expect-error -- an assertion that never changes would be refused before long
+clientAssertion('eyJ')
+// @ts-expect-error -- a certificate is nothing without its key
+tlsClientAuth({ cert: 'pem' })
+// @ts-expect-error -- a provider gives texts
+tlsClientAuth(() => ({ cert: { file: '/run/tls.crt' }, key: 'pem' }))
+// @ts-expect-error -- an assertion is given or signed, not both
+jwtBearer({ assertion: 'eyJ', key: 'pem', subject: 'alice' })
+// @ts-expect-error -- whoever signs says in whose name
+jwtBearer({ key: 'pem' })
+// @ts-expect-error -- a key makes no other claims of an assertion that is given
+jwtBearer({ assertion: 'eyJ', claims: {} })
+// @ts-expect-error -- there is nothing to refresh with
+refreshToken({ onRotated: () => {} })
+// @ts-expect-error -- its scope was decided when the user consented
+authorizationCode({ code: 'c', scope: 'a' })
+// @ts-expect-error -- the domain says where its metadata is
+oracleIdentityDomain({ domainUrl: 'https://a.example', clientId: 'a', clientAuth: oauth.clientAuth, metadataUrl: 'x' })

@@ -1,5 +1,5 @@
-import { readSecret, type ClientAuth, type Secret } from '../oauth/client-auth.ts'
-import { assertSecret } from './assert-secret.ts'
+import type { ClientAuth, Secrets } from '../oauth/client-auth.ts'
+import { secretReader } from './secret-reader.ts'
 
 /** Options of {@link clientSecretBasic}. */
 export interface ClientSecretBasicOptions {
@@ -15,20 +15,21 @@ export interface ClientSecretBasicOptions {
  * `client_secret_basic`: id and secret in the Authorization header (RFC 6749 §2.3.1).
  * Throws a `TypeError` for an empty secret.
  */
-export function clientSecretBasic(secret: Secret, options: ClientSecretBasicOptions = {}): ClientAuth {
-  assertSecret('clientSecretBasic', secret)
+export function clientSecretBasic(secret: Secrets, options: ClientSecretBasicOptions = {}): ClientAuth {
+  const read = secretReader('clientSecretBasic', secret)
   const { encoding = 'form' } = options
   if (encoding !== 'form' && encoding !== 'raw') {
     throw new TypeError("clientSecretBasic: options.encoding: expected 'form' or 'raw'")
   }
   const encode = encoding === 'form' ? encodeForEveryDecoder : (text: string) => text
-  const authenticate: ClientAuth = async (_server, client, _body, headers) => {
+  const authenticate: ClientAuth = async (_server, client, _body, headers, attempt) => {
     if (encoding === 'raw' && client.client_id.includes(':')) {
       throw new TypeError("clientSecretBasic: a client id with a colon needs encoding 'form'")
     }
-    const password = await readSecret(secret, 'clientSecretBasic')
-    const credentials = `${encode(client.client_id)}:${encode(password)}`
+    const { value, version } = await read(attempt)
+    const credentials = `${encode(client.client_id)}:${encode(value)}`
     headers.set('authorization', `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}`)
+    return { version }
   }
   return Object.assign(authenticate, { method: 'client_secret_basic' })
 }

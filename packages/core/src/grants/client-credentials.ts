@@ -1,98 +1,13 @@
-import type { CallContext } from '../context/call-context.ts'
-import { scopeSet, sortedSet, type OneOrMany } from '../oauth/scope.ts'
-import type { AuthorizationDetail, ExtraParameters, Grant, TokenParameters } from './grant.ts'
-
-/** A value, or a function of the call's context that gives it. */
-export type Contextual<T> = T | ((context: CallContext) => T)
+import { accessParameters, type AccessOptions } from './access-options.ts'
+import type { Grant } from './grant.ts'
 
 /** Options of {@link clientCredentials}; all may be left out. */
-export interface ClientCredentialsOptions {
-  /** Scopes asked for (RFC 6749 §3.3), as a list or separated by spaces. An empty one is not sent. */
-  readonly scope?: Contextual<OneOrMany> | undefined
-  /** APIs that the token is for, as absolute URIs without fragment (RFC 8707 §2). */
-  readonly resource?: Contextual<OneOrMany> | undefined
-  /** The `audience` parameter that some servers take instead. */
-  readonly audience?: Contextual<OneOrMany> | undefined
-  /** Fine-grained permissions (RFC 9396 §2). */
-  readonly authorizationDetails?: Contextual<readonly AuthorizationDetail[]> | undefined
-  /** Further form parameters. Those that the protocol defines are refused with a `TypeError`. */
-  readonly parameters?: Contextual<ExtraParameters> | undefined
-}
-
-/** What the request's other parts decide: naming one here would send it twice, or forge it. */
-const protocolParameters = new Set([
-  'actor_token',
-  'actor_token_type',
-  'assertion',
-  'audience',
-  'authorization_details',
-  'client_assertion',
-  'client_assertion_type',
-  'client_id',
-  'client_secret',
-  'code',
-  'code_verifier',
-  'grant_type',
-  'redirect_uri',
-  'refresh_token',
-  'requested_token_type',
-  'resource',
-  'scope',
-  'subject_token',
-  'subject_token_type',
-])
+export type ClientCredentialsOptions = AccessOptions
 
 /**
  * The client credentials grant (RFC 6749 §4.4): the service acts as itself.
  * Throws a `TypeError` for parameters that may not be sent; for those that a function gives, when it is called.
  */
 export function clientCredentials(options: ClientCredentialsOptions = {}): Grant {
-  const { scope, resource, audience, authorizationDetails, parameters } = options
-  const parts = [scope, resource, audience, authorizationDetails, parameters]
-  const contextual = parts.some((part) => typeof part === 'function')
-  const resolve = (context: CallContext): TokenParameters => {
-    const details = valueIn(authorizationDetails, context)
-    return Object.freeze({
-      scope: scopeSet(strings(valueIn(scope, context), 'scope')),
-      resource: sortedSet(strings(valueIn(resource, context), 'resource')),
-      audience: sortedSet(strings(valueIn(audience, context), 'audience')),
-      // A copy: what the caller does to the object later changes no request.
-      authorizationDetails: details === undefined ? undefined : Object.freeze(structuredClone(details)),
-      parameters: extraParameters(valueIn(parameters, context)),
-    })
-  }
-  const fixed = contextual ? undefined : resolve({})
-  return Object.freeze({
-    type: 'client_credentials',
-    contextual,
-    parameters: (context: CallContext | undefined) => fixed ?? resolve(context ?? {}),
-  })
-}
-
-function valueIn<T>(value: Contextual<T> | undefined, context: CallContext): T | undefined {
-  return typeof value === 'function' ? (value as (context: CallContext) => T)(context) : value
-}
-
-function strings(value: OneOrMany | undefined, option: string): OneOrMany | undefined {
-  const list: readonly unknown[] = Array.isArray(value) ? value : [value ?? '']
-  if (list.some((item) => typeof item !== 'string'))
-    throw new TypeError(`${option}: expected a string or an array of strings`)
-  return value
-}
-
-function extraParameters(parameters: ExtraParameters | undefined): TokenParameters['parameters'] {
-  const pairs = Object.entries(parameters ?? {}).flatMap(([name, value]) => {
-    if (protocolParameters.has(name)) {
-      throw new TypeError(
-        `parameters.${name}: the protocol's own parameter; it has an option of its own or is not yours to set`,
-      )
-    }
-    const list = strings(value, `parameters.${name}`)
-    return (typeof list === 'string' ? [list] : (list ?? [])).map((item) => [name, item] as const)
-  })
-  return Object.freeze(pairs.toSorted((a, b) => compare(a[0], b[0]) || compare(a[1], b[1])))
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b)
+  return Object.freeze({ type: 'client_credentials', ...accessParameters(options) })
 }

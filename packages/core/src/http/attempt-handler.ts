@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
-import type { AccessToken } from '../oauth/access-token.ts'
-import { refusesToken } from '../oauth/refusal.ts'
+import { isDpopBound, type AccessToken } from '../oauth/access-token.ts'
+import { refusesToken, wantsNonce } from '../oauth/refusal.ts'
 import { HoldingHandler, type SendAgain } from './holding-handler.ts'
 import { isAmong } from './target.ts'
 
@@ -13,16 +13,30 @@ export interface Attempt {
   readonly request: Dispatcher.DispatchOptions
   /** Undefined when the caller set the Authorization header. */
   readonly token: AccessToken | undefined
-  /** How often it was sent after trouble before. */
-  readonly retries: number
-  /** Whether another token was refused before. */
-  readonly replayed: boolean
+  readonly tried: Tried
 }
+
+/** What has been tried of a call before: each remedy has its own bound. */
+export interface Tried {
+  /** How often it was sent after trouble. */
+  readonly retries: number
+  /** Whether another token was refused. */
+  readonly replayed: boolean
+  /** Whether it was sent without the nonce that the API wants. */
+  readonly challenged: boolean
+}
+
+/** Nothing yet. */
+export const untried: Tried = Object.freeze({ retries: 0, replayed: false, challenged: false })
 
 /** What is done about failed attempts: one for all requests, so that each costs only its handler. None of it rejects. */
 export interface AttemptActions {
   /** After a refused token. */
   replay(attempt: Attempt, refused: AccessToken, handler: Handler): Verdict
+  /** After a token that is bound to a key was not refused but its proof had no nonce, or an old one. */
+  challenge(attempt: Attempt, token: AccessToken, nonce: string, handler: Handler): Verdict
+  /** Takes note of the nonce that a response brings, and gives it back. */
+  nonceOf(attempt: Attempt, headers: ResponseHeaders): string | undefined
   /** Is this trouble that may pass? */
   isTrouble(statusCode: number): boolean
   /** After trouble. */
@@ -40,8 +54,7 @@ export type Trouble = { readonly headers: ResponseHeaders } | { readonly error: 
 export class AttemptHandler extends HoldingHandler implements Attempt {
   readonly request: Dispatcher.DispatchOptions
   readonly token: AccessToken | undefined
-  readonly retries: number
-  readonly replayed: boolean
+  readonly tried: Tried
   private readonly actions: AttemptActions
   private answered = false
   private history: readonly URL[] | undefined
@@ -52,15 +65,13 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
     actions: AttemptActions,
     request: Dispatcher.DispatchOptions,
     token: AccessToken | undefined,
-    retries: number,
-    replayed: boolean,
+    tried: Tried,
   ) {
     super(next)
     this.actions = actions
     this.request = request
     this.token = token
-    this.retries = retries
-    this.replayed = replayed
+    this.tried = tried
   }
 
   override onRequestStart(controller: Controller, context: unknown): void {
@@ -92,15 +103,18 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
   }
 
   private verdict(statusCode: number, headers: ResponseHeaders): Verdict {
-    const { token, replayed } = this
+    const { token, tried } = this
+    const isBound = token !== undefined && isDpopBound(token)
+    const nonce = isBound && !this.hasStrayed() ? this.actions.nonceOf(this, headers) : undefined
     if (statusCode === 401) {
-      if (
-        token === undefined ||
-        replayed ||
-        this.hasStrayed() ||
-        !refusesToken(headers['www-authenticate'], token.tokenType)
-      )
-        return undefined
+      if (token === undefined || this.hasStrayed()) return undefined
+      const challenges = headers['www-authenticate']
+      if (isBound && wantsNonce(challenges)) {
+        return nonce === undefined || tried.challenged
+          ? undefined
+          : this.actions.challenge(this, token, nonce, this.next)
+      }
+      if (tried.replayed || !refusesToken(challenges, token.tokenType)) return undefined
       return this.actions.replay(this, token, this.next)
     }
     if (token !== undefined) this.actions.accepted(token)

@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import { authorizationOf } from '../oauth/access-token.ts'
+import { authorizationOf, isDpopBound } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { TokenSource } from '../source/token-source.ts'
-import { AttemptHandler, type AttemptActions } from './attempt-handler.ts'
+import { AttemptHandler, untried, type AttemptActions, type Tried } from './attempt-handler.ts'
 import { mayPass } from './bound-origins.ts'
 import { CallHandler } from './call-handler.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
-import { hasHeader, withHeader, withReusableHeaders } from './headers.ts'
+import { hasHeader, strippedOnRedirect, withHeader, withOnlyHeader, withReusableHeaders } from './headers.ts'
 import { RefusalGuard } from './refusal-guard.ts'
 import { isReplayable, type ReplayPolicy } from './replayable-body.ts'
 import { pauseBeforeRetry, type RetryPolicy } from './retry-policy.ts'
@@ -16,7 +16,7 @@ import { isAmong } from './target.ts'
 /** Options of {@link authorize}. */
 export interface AuthorizeOptions {
   /** Where the token comes from. */
-  readonly source: Pick<TokenSource, 'peek' | 'get' | 'invalidate'>
+  readonly source: Pick<TokenSource, 'peek' | 'get' | 'invalidate' | 'dpop'>
   /** The only origins that get the token: scheme, host and port. */
   readonly origins: Iterable<string>
   /**
@@ -67,46 +67,62 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
   return (dispatch: Dispatcher.Dispatch, boundTo?: string | null) => {
     const isOwn = ({ origin }: Request): boolean =>
       isAmong(origins, origin) && (boundTo === undefined || (boundTo !== null && mayPass([boundTo], origin, origins)))
-    const start = (request: Request, handler: Handler, retries: number, replayed: boolean): boolean => {
-      if (hasHeader(request.headers, 'authorization')) return send(request, undefined, handler, retries, replayed)
+    const start = (request: Request, handler: Handler, tried: Tried): boolean => {
+      if (hasHeader(request.headers, 'authorization')) return send(request, undefined, handler, tried)
       const token = source.peek()
-      if (token !== undefined) return send(request, token, handler, retries, replayed)
-      sendWithNext(request, handler, retries, replayed)
+      if (token !== undefined) return send(request, token, handler, tried)
+      sendWithNext(request, handler, tried)
       return true
     }
     // Apart, so that the usual case makes no closures.
-    const sendWithNext = (request: Request, handler: Handler, retries: number, replayed: boolean): void => {
+    const sendWithNext = (request: Request, handler: Handler, tried: Tried): void => {
       source.get(waitOf(request, handler)).then(
-        (token) => late(handler, () => send(request, assertToken(token), handler, retries, replayed)),
+        (token) => late(handler, () => send(request, assertToken(token), handler, tried)),
         (error: Error) => fail(handler, error),
       )
     }
-    const send = (
+    const send = (request: Request, token: AccessToken | undefined, handler: Handler, tried: Tried): boolean =>
+      token !== undefined && isDpopBound(token)
+        ? sendWithProof(request, token, handler, tried)
+        : dispatch(asSent(request, token), new AttemptHandler(handler, actions, request, token, tried))
+    const sendWithProof = (
       request: Request,
-      token: AccessToken | undefined,
+      token: AccessToken,
       handler: Handler,
-      retries: number,
-      replayed: boolean,
-    ): boolean =>
-      dispatch(asSent(request, token), new AttemptHandler(handler, actions, request, token, retries, replayed))
+      tried: Tried,
+      nonce?: string,
+    ): boolean => {
+      const attempt = new AttemptHandler(handler, actions, request, token, tried)
+      proofFor(source, request, token, nonce).then(
+        (proof) => late(handler, () => dispatch(asSent(withProof(request, proof), token), attempt)),
+        (error: Error) => fail(handler, error),
+      )
+      return true
+    }
 
     const actions: AttemptActions = {
       replay(attempt, refused, handler) {
-        const { request, retries } = attempt
+        const { request, tried } = attempt
         if (!isReplayable(request, replay) || !guard.allows(refused)) return undefined
         return another(source, refused, waitOf(request, handler)).then((token) => {
           if (token === undefined) return undefined
           guard.replaced(refused, token)
-          return () => late(handler, () => send(request, token, handler, retries, true))
+          return () => late(handler, () => send(request, token, handler, { ...tried, replayed: true }))
         })
       },
+      challenge({ request, tried }, token, nonce, handler) {
+        if (!isReplayable(request, replay)) return undefined
+        const again = () => sendWithProof(request, token, handler, { ...tried, challenged: true }, nonce)
+        return Promise.resolve(() => late(handler, again))
+      },
+      nonceOf: ({ request }, headers) => source.dpop?.note(originOf(request), headers['dpop-nonce']),
       isTrouble: (statusCode) => retry?.statusCodes.has(statusCode) === true,
       retry(attempt, trouble, handler) {
-        const { request, retries, replayed } = attempt
+        const { request, tried } = attempt
         const pauseMs = retry === undefined ? undefined : pauseBeforeRetry(retry, attempt, trouble)
         if (pauseMs === undefined || !isInTime(handler, pauseMs)) return undefined
         return setTimeout(pauseMs, undefined, waitOf(request, handler)).then(
-          () => () => late(handler, () => start(request, handler, retries + 1, replayed)),
+          () => () => late(handler, () => start(request, handler, { ...tried, retries: tried.retries + 1 })),
           // The call has ended meanwhile.
           () => undefined,
         )
@@ -117,7 +133,7 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
     return (given, handler) => {
       assertHandler(handler)
       if (!isOwn(given)) return dispatch(given, handler)
-      return start(withReusableHeaders(given), handler, 0, false)
+      return start(withReusableHeaders(given), handler, untried)
     }
   }
 }
@@ -171,6 +187,23 @@ function signalOf(request: Request): AbortSignal | undefined {
   return controller.signal
 }
 
+// RFC 9449 §7: without a proof the token would be one that anybody may use who sees it, so nothing is sent.
+async function proofFor(
+  source: CallSource,
+  request: Request,
+  token: AccessToken,
+  nonce: string | undefined,
+): Promise<string> {
+  if (source.dpop === undefined)
+    throw new TypeError('the token is bound to a key (DPoP), and the token source has none')
+  const { method, path } = request
+  return source.dpop.prove({ method, origin: originOf(request), path, token, nonce })
+}
+
+function originOf({ origin }: Request): string {
+  return new URL(origin ?? '').origin
+}
+
 function asSent(request: Request, token: AccessToken | undefined): Request {
   const { body } = request as { body?: unknown }
   // A function gives the body anew for each time that it is sent.
@@ -178,6 +211,15 @@ function asSent(request: Request, token: AccessToken | undefined): Request {
   if (token === undefined) return own === undefined ? request : { ...request, ...own }
   const headers = withHeader(request.headers, 'authorization', authorizationOf(token)) ?? null
   return own === undefined ? { ...request, headers } : { ...request, ...own, headers }
+}
+
+// undici's redirect interceptor takes Authorization off by itself when it goes to another origin, and not this.
+function withProof(request: Request, proof: string): Request {
+  return {
+    ...request,
+    headers: withOnlyHeader(request.headers, 'dpop', proof) ?? null,
+    ...strippedOnRedirect(request, ['dpop']),
+  }
 }
 
 // Nobody up the stack is left to catch what a dispatcher throws by now, so it goes where the handler's caller looks.

@@ -98,6 +98,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
       peek: () => source.peek(context),
       get: (wait) => source.get({ ...wait, context }),
       invalidate: (token) => source.invalidate(token),
+      dpop: source.dpop,
     })
     byContext.set(context, made)
     return made

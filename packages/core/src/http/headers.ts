@@ -37,6 +37,21 @@ export function withHeader(headers: HeadersInput, name: string, value: string): 
   return { ...headers, [name]: value }
 }
 
+/** A copy of the headers with this one in the place of any of that name. */
+export function withOnlyHeader(headers: HeadersInput, name: string, value: string): HeadersInput {
+  const pairs = headers === null || headers === undefined ? [] : pairsOf(headers)
+  return [...pairs.filter(([field]) => !isNamed(field, name)).flat(), name, value] as string[]
+}
+
+function pairsOf(headers: NonNullable<HeadersInput>): [string, unknown][] {
+  if (Array.isArray(headers)) {
+    return headers.flatMap((field, index) =>
+      index % 2 === 0 ? [[field, headers[index + 1]] as [string, unknown]] : [],
+    )
+  }
+  return isIterable(headers) ? [...headers] : Object.entries(headers)
+}
+
 /** A copy of the headers with those of `defaults` that they do not have. */
 export function withDefaults(headers: HeadersInput, defaults: readonly (readonly [string, string])[]): HeadersInput {
   let all = headers

@@ -32,7 +32,7 @@ const passing = new Set([
  */
 export function pauseBeforeRetry(
   policy: RetryPolicy,
-  { request, retries }: Attempt,
+  { request, tried: { retries } }: Attempt,
   trouble: Trouble,
 ): number | undefined {
   if (retries + 1 >= policy.attempts || !policy.methods.has(request.method.toUpperCase())) return undefined

@@ -67,6 +67,11 @@ export function createAccessToken(fields: AccessTokenFields): AccessToken {
   return new IssuedAccessToken(fields)
 }
 
+/** Is this token of no use without a proof of possession (RFC 9449 §7.1)? */
+export function isDpopBound({ tokenType }: AccessToken): boolean {
+  return tokenType !== 'Bearer' && canonicalTokenType(tokenType) === 'DPoP'
+}
+
 // RFC 6749 §5.1: the type is case-insensitive. RFC 6750 §2.1 and RFC 9449 §7.1 give the spelling to send.
 function canonicalTokenType(tokenType: string): string {
   const lower = tokenType.toLowerCase()

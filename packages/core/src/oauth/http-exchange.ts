@@ -1,3 +1,5 @@
+import type { ClientCertificate } from './client-certificate.ts'
+
 /** One request to the authorization server. Redirects are never followed. */
 export interface HttpExchangeRequest {
   readonly url: string
@@ -5,6 +7,8 @@ export interface HttpExchangeRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Shown on the connection. */
+  readonly certificate?: ClientCertificate | undefined
 }
 
 /** Its answer, with the body read to the end. */

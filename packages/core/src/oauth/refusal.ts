@@ -7,6 +7,7 @@ const notTheToken = new Set([
   'insufficient_user_authentication',
   'invalid_dpop_proof',
   'invalid_request',
+  'use_dpop_nonce',
 ])
 
 /**
@@ -19,4 +20,11 @@ export function refusesToken(wwwAuthenticate: string | readonly string[] | undef
     .filter((challenge) => challenge.scheme === scheme)
     .map(({ parameters }) => parameters.get('error'))
   return !errors.some((error) => error !== undefined && notTheToken.has(error))
+}
+
+/** Does this 401 ask for a DPoP proof with the nonce that comes with it (RFC 9449 §9)? */
+export function wantsNonce(wwwAuthenticate: string | readonly string[] | undefined): boolean {
+  return parseChallenges(wwwAuthenticate).some(
+    ({ scheme, parameters }) => scheme === 'dpop' && parameters.get('error') === 'use_dpop_nonce',
+  )
 }

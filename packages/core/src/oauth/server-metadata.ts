@@ -10,6 +10,8 @@ export type ServerMetadata = oauth.AuthorizationServer & { readonly token_endpoi
 export interface ServerMetadataLocation {
   readonly issuer: string
   readonly metadataUrl?: string | undefined
+  /** The client shows a certificate, so the token endpoint for such clients counts too (RFC 8705 §5). */
+  readonly mutualTls?: boolean | undefined
 }
 
 /** Refuses an endpoint before anything is sent to it: throws when `http:` is not allowed there. */
@@ -32,7 +34,7 @@ export async function fetchServerMetadata(
     let response: HttpExchangeResponse | undefined
     const remember = async (request: Parameters<HttpExchange>[0]) => (response = await exchange(request))
     try {
-      return checked(await parse(await fetchOne(remember, signal), location.issuer), location, checkEndpoint)
+      return checked(await parse(await fetchOne(remember, signal), location), location, checkEndpoint)
     } catch (error) {
       if (error instanceof ServerMetadataError || signal.aborted) throw error
       transient ||= response === undefined || response.status >= 500 || response.status === 429
@@ -68,7 +70,10 @@ function candidates({ issuer, metadataUrl }: ServerMetadataLocation): FetchOne[]
   )
 }
 
-async function parse(response: Response, issuer: string): Promise<oauth.AuthorizationServer> {
+async function parse(
+  response: Response,
+  { issuer, metadataUrl }: ServerMetadataLocation,
+): Promise<oauth.AuthorizationServer> {
   const metadata: unknown = await response
     .clone()
     .json()
@@ -76,10 +81,11 @@ async function parse(response: Response, issuer: string): Promise<oauth.Authoriz
   const reported = (metadata as { issuer?: unknown } | null | undefined)?.issuer
   // RFC 8414 §3.3: identical, not merely equal as URLs. oauth4webapi compares the parsed URLs.
   if (response.status === 200 && typeof reported === 'string' && reported !== issuer) {
+    const place = metadataUrl === undefined ? ' and oauth.metadataUrl to where it is found' : ''
     throw new ServerMetadataError("the authorization server's metadata is of another issuer", {
       cause: new Error(
         `the metadata says issuer ${JSON.stringify(redactText(reported))}, oauth.issuer is ${JSON.stringify(issuer)}; ` +
-          'if that is the right server, set oauth.issuer to what it says and oauth.metadataUrl to where it is found',
+          `if that is the right server, set oauth.issuer to what it says${place}`,
       ),
     })
   }
@@ -88,11 +94,13 @@ async function parse(response: Response, issuer: string): Promise<oauth.Authoriz
 
 function checked(
   metadata: oauth.AuthorizationServer,
-  { issuer }: ServerMetadataLocation,
+  { issuer, mutualTls }: ServerMetadataLocation,
   checkEndpoint: EndpointCheck,
 ): ServerMetadata {
+  const alias = mutualTls === true ? metadata.mtls_endpoint_aliases?.token_endpoint : undefined
   try {
     checkEndpoint(new URL(metadata.token_endpoint ?? ''))
+    if (alias !== undefined) checkEndpoint(new URL(alias))
   } catch (error) {
     throw new ServerMetadataError("the authorization server's metadata has no usable token endpoint", {
       cause: new Error(`in the metadata of ${issuer}: token_endpoint; set oauth.tokenEndpoint if you know it`, {

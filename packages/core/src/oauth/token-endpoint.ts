@@ -1,7 +1,12 @@
 import * as oauth from 'oauth4webapi'
 import { isSecretName, redactedCause, redactText, secretsOf } from '../diagnostics/redact.ts'
 import { TokenEndpointUnreachableError, TokenRequestError, TokenResponseError } from '../errors.ts'
-import type { ClientAuth } from './client-auth.ts'
+import {
+  UnchangedCredentialError,
+  type ClientAuth,
+  type ClientAuthAttempt,
+  type CredentialUsed,
+} from './client-auth.ts'
 import { refusalKind } from './error-codes.ts'
 import type { HttpExchange, HttpExchangeResponse } from './http-exchange.ts'
 import { retryAtOf } from './retry-after.ts'
@@ -14,9 +19,21 @@ export interface TokenEndpointRequest {
   readonly clientAuth: ClientAuth
   readonly grantType: string
   readonly parameters: readonly (readonly [name: string, value: string])[]
-  readonly signal: AbortSignal
+  readonly attempt: ClientAuthAttempt
+  /** Told what the client authenticates with, before anything is sent. */
+  onCredential(used: CredentialUsed): void
+  /** Told of a success and the refresh token in it, whether or not the access token can be used. */
+  onGranted(refreshToken: string | undefined): void
   /** The wall clock. */
   now(): number
+}
+
+/** Proofs of possession for token requests. */
+export interface TokenRequestProofs {
+  /** A new proof for one sending to this URL. */
+  prove(url: string): Promise<string>
+  /** Takes note of an answer's `DPoP-Nonce`; true if it had one. */
+  note(url: string, headers: Headers): boolean
 }
 
 /** What a good answer says. Lifetimes are as the server sent them, unchecked. */
@@ -33,26 +50,66 @@ const maxTokenLength = 16 * 1024
 const tokenSyntax = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
+ * Does what `send` does over `exchange`, with a proof in each request. Once more, with everything in it made anew, when the
+ * server wants a proof with the nonce that it just gave (RFC 9449 §8).
+ */
+export async function withProofs<Result>(
+  proofs: TokenRequestProofs | undefined,
+  exchange: HttpExchange,
+  send: (exchange: HttpExchange) => Promise<Result>,
+): Promise<Result> {
+  if (proofs === undefined) return send(exchange)
+  let isNew = false
+  const proving: HttpExchange = async (message) => {
+    const answer = await exchange({
+      ...message,
+      headers: { ...message.headers, dpop: await proofs.prove(message.url) },
+    })
+    isNew = proofs.note(message.url, answer.headers)
+    return answer
+  }
+  try {
+    return await send(proving)
+  } catch (error) {
+    if (!isNew || !(error instanceof TokenRequestError) || error.error !== 'use_dpop_nonce') throw error
+    return await send(proving)
+  }
+}
+
+/**
  * Sends one token request and checks the answer.
  * Throws a `TokenRequestError` for an error answer, a `TokenResponseError` for a success that holds no usable token,
  * and a `TokenEndpointUnreachableError` when no answer came. No error holds a credential or a body.
+ * With no other credential than those that were refused it sends nothing and throws an `UnchangedCredentialError`.
  */
 export async function requestToken(
   request: TokenEndpointRequest,
   exchange: HttpExchange,
 ): Promise<TokenEndpointResponse> {
-  const { server, clientId, signal } = request
-  const client = { client_id: clientId }
+  const { server, clientId, clientAuth, attempt } = request
+  const { signal } = attempt
+  // RFC 8705 §5: where the endpoints for clients with a certificate are.
+  const client = { client_id: clientId, use_mtls_endpoint_aliases: clientAuth.mutualTls !== undefined }
+  let used: CredentialUsed = {}
+  const authenticate: oauth.ClientAuth = async (as, self, body, headers) => {
+    used = toCredentialUsed(await clientAuth(as, self, body, headers, attempt))
+    if (used.version !== undefined && attempt.refused.has(used.version)) throw new UnchangedCredentialError()
+    request.onCredential(used)
+  }
   let answer: HttpExchangeResponse | undefined
   let secrets: readonly string[] | undefined
   const send: HttpExchange = async (message) => {
     secrets = secretsOf(new URLSearchParams(message.body), message.headers['authorization'])
-    answer = await exchange(message)
+    answer = await exchange({ ...message, certificate: used.certificate })
     return answer
   }
-  const form = new URLSearchParams(request.parameters.map(([name, value]) => [name, value]))
+  // First, as every example has it: oauth4webapi sets it where it is, and would add it at the end.
+  const form = new URLSearchParams([
+    ['grant_type', request.grantType],
+    ...request.parameters.map(([name, value]) => [name, value]),
+  ])
   try {
-    await oauth.genericTokenEndpointRequest(server, client, request.clientAuth, request.grantType, form, {
+    await oauth.genericTokenEndpointRequest(server, client, authenticate, request.grantType, form, {
       signal,
       // Which host may be asked over http: was decided when the options were read.
       [oauth.allowInsecureRequests]: true,
@@ -60,9 +117,8 @@ export async function requestToken(
     })
   } catch (error) {
     signal.throwIfAborted()
-    if (secrets === undefined) {
-      throw new TokenRequestError('this service could not prepare its token request', { cause: redactedCause(error) })
-    }
+    if (error instanceof UnchangedCredentialError) throw error
+    if (secrets === undefined) throw notPrepared(error)
     throw new TokenEndpointUnreachableError('the authorization server could not be reached', {
       cause: redactedCause(error, secrets),
     })
@@ -70,7 +126,24 @@ export async function requestToken(
   if (answer === undefined || secrets === undefined) throw new TypeError('oauth4webapi made no request')
   if (answer.status < 200 || answer.status > 299 || isErrorBody(answer))
     throw errorAnswer(answer, secrets, request.now())
+  noteGrant(answer, request)
   return successAnswer(answer, server, client, secrets)
+}
+
+/** Why nothing was sent: a credential that cannot be read, or one that cannot be used. */
+export function notPrepared(error: unknown): TokenRequestError {
+  return new TokenRequestError('this service could not prepare its token request', { cause: redactedCause(error) })
+}
+
+function noteGrant(answer: HttpExchangeResponse, request: TokenEndpointRequest): void {
+  const { access_token: accessToken, refresh_token: refreshToken } = parseJsonObject(answer) ?? {}
+  if (typeof accessToken !== 'string') return
+  request.onGranted(typeof refreshToken === 'string' && refreshToken.length > 0 ? refreshToken : undefined)
+}
+
+// Functions written for oauth4webapi give nothing.
+function toCredentialUsed(given: unknown): CredentialUsed {
+  return typeof given === 'object' && given !== null ? given : {}
 }
 
 async function successAnswer(
@@ -83,8 +156,8 @@ async function successAnswer(
     const json = parseJsonObject(answer)
     if (json === undefined)
       throw new SyntaxError(`no JSON object in a ${answer.status} answer of ${contentTypeOf(answer)}`)
-    // Ours to judge: lifetimes have rules of their own here, and nobody reads an ID token.
-    const { expires_in: expiresIn, refresh_in: refreshIn, id_token: _, ...rest } = json
+    // Ours to judge: lifetimes have rules of their own here, a refresh token was taken note of, and nobody reads an ID token.
+    const { expires_in: expiresIn, refresh_in: refreshIn, id_token: _id, refresh_token: _refresh, ...rest } = json
     const result = await oauth.processGenericTokenEndpointResponse(
       server,
       client,

@@ -1,8 +1,11 @@
 import type { Clock } from '../clock.ts'
 import type { CallContext } from '../context/call-context.ts'
+import { TokenwellError } from '../errors.ts'
 import type { TokenParameters } from '../grants/grant.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import { closedError, Flights, type Flight } from './coalescing.ts'
+import type { CredentialTrail } from './credential-trail.ts'
+import type { DpopProofs } from './dpop-proofs.ts'
 import { KeepWarm } from './keep-warm.ts'
 import { ageMs, stateAt, type RenewalOptions, type TokenState } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
@@ -18,12 +21,24 @@ import type { GetTokenOptions, TokenSource } from './token-source.ts'
 export interface IssuedToken {
   readonly token: AccessToken
   readonly lifetime: CachedToken['lifetime'] | undefined
+  /** Where to keep it, if not under the key that was asked for: what a token is bound to may change meanwhile. */
+  readonly key?: string
 }
 
 /** One combination of parameters, with its token key. */
 export interface TokenPlan {
   readonly key: string
   readonly parameters: TokenParameters
+  /** For a grant that needs it to make what it sends: of the call that asks. */
+  readonly context?: CallContext
+}
+
+/** One attempt of a token request. */
+export interface TokenAttempt {
+  readonly signal: AbortSignal
+  /** Of all attempts of the token request. */
+  readonly trail: CredentialTrail
+  readonly tokenAtHand: boolean
 }
 
 /** What a caching source stands on. */
@@ -31,6 +46,7 @@ export interface CachingSourceOptions {
   readonly upstream: string | undefined
   readonly clock: Clock
   readonly cache: TokenCache
+  readonly dpop: DpopProofs | undefined
   readonly renewal: RenewalOptions
   readonly timeoutMs: number
   readonly maxFlights: number
@@ -38,7 +54,7 @@ export interface CachingSourceOptions {
   /** What a call with this context asks for. Cheap: it is called for each call. */
   planOf(context: CallContext | undefined): TokenPlan
   /** Asks the authorization server. */
-  issue(plan: TokenPlan, signal: AbortSignal): Promise<IssuedToken>
+  issue(plan: TokenPlan, attempt: TokenAttempt): Promise<IssuedToken>
   close(): Promise<void>
 }
 
@@ -47,6 +63,7 @@ const foregroundAttempts = 3
 
 /** A token source that keeps tokens while they live and replaces them before they die. */
 export class CachingSource implements TokenSource {
+  readonly dpop: DpopProofs | undefined
   readonly #options: CachingSourceOptions
   readonly #memory: MemoryTokenCache
   readonly #shared: SharedTier | undefined
@@ -60,6 +77,7 @@ export class CachingSource implements TokenSource {
   constructor(options: CachingSourceOptions) {
     const { cache, clock, random, renewal } = options
     this.#options = options
+    this.dpop = options.dpop
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
     this.#shared = isMemoryCache(cache) ? undefined : new SharedTier(cache, clock)
     this.#flights = new Flights(options)
@@ -136,9 +154,15 @@ export class CachingSource implements TokenSource {
   #join(plan: TokenPlan, forced: boolean): Flight<AccessToken> {
     const current = this.#flights.get(plan.key)
     if (current !== undefined && (!forced || current.forced)) return current
-    const refusal = this.#failures.refusal(plan.key)
-    if (refusal !== undefined) throw refusal.reissue({ upstream: this.#options.upstream })
-    return this.#start(plan, forced)
+    return this.#start(plan, forced, this.#admit(plan.key))
+  }
+
+  #admit(key: string): CredentialTrail {
+    try {
+      return this.#failures.admit(key)
+    } catch (error) {
+      throw error instanceof TokenwellError ? error.reissue({ upstream: this.#options.upstream }) : error
+    }
   }
 
   // The token at hand is good, so nothing that goes wrong here is the caller's, not even having no room for a request.
@@ -152,39 +176,42 @@ export class CachingSource implements TokenSource {
     }
   }
 
-  #start(plan: TokenPlan, forced: boolean): Flight<AccessToken> {
+  #start(plan: TokenPlan, forced: boolean, trail: CredentialTrail): Flight<AccessToken> {
     const { clock, random, timeoutMs } = this.#options
     // Asked after each attempt: the token at hand may have died meanwhile, and callers be waiting.
-    const attempts = () => (this.#usable(plan.key) === undefined ? foregroundAttempts : 1)
+    const atHand = () => this.#usable(plan.key) !== undefined
+    const attempts = () => (atHand() || !trail.mayTryAgain ? 1 : foregroundAttempts)
     const retries = { clock, random, attempts, timeoutMs, attemptTimeoutMs: timeoutMs / 2 }
     try {
       const flight = this.#flights.start(plan.key, forced, async (signal) => {
         const known = forced ? undefined : await this.#fromShared(plan.key)
-        const attempt = (oneSignal: AbortSignal) => this.#options.issue(plan, oneSignal)
-        const issued = known ?? (await withRetries(attempt, { ...retries, signal }))
-        this.#failures.settle(plan.key, undefined, false)
+        const attempt = (oneSignal: AbortSignal) =>
+          this.#options.issue(plan, { signal: oneSignal, trail, tokenAtHand: atHand() })
+        const issued: IssuedToken = known ?? (await withRetries(attempt, { ...retries, signal }))
+        this.#failures.settle(plan.key, { error: undefined, remember: false, trail })
         // A flight that was detached answers those who wait for it and leaves no trace.
         if (this.#flights.get(plan.key) === flight) this.#receive(plan, issued, { forced, isNew: known === undefined })
         return issued.token
       })
-      flight.promise.catch((error: unknown) => this.#fail(plan, error))
+      flight.promise.catch((error: unknown) => this.#fail(plan, error, trail))
       return flight
     } catch (error) {
-      this.#failures.settle(plan.key, error, false)
+      this.#failures.settle(plan.key, { error, remember: false, trail })
       throw error
     }
   }
 
-  #fail(plan: TokenPlan, error: unknown): void {
+  #fail(plan: TokenPlan, error: unknown, trail: CredentialTrail): void {
     if (this.#closed) return
     const held = this.#usable(plan.key)
-    this.#failures.settle(plan.key, error, held === undefined)
+    this.#failures.settle(plan.key, { error, remember: held === undefined, trail })
     if (held !== undefined) this.#backOff(plan, held)
   }
 
-  #receive(plan: TokenPlan, issued: IssuedToken, { forced, isNew }: { forced: boolean; isNew: boolean }): void {
-    const held = this.#usable(plan.key)
-    const { token, lifetime } = issued
+  #receive(asked: TokenPlan, issued: IssuedToken, { forced, isNew }: { forced: boolean; isNew: boolean }): void {
+    const { token, lifetime, key = asked.key } = issued
+    const plan = { ...asked, key }
+    const held = this.#usable(key)
     const entry = lifetime === undefined ? undefined : { token, lifetime }
     if (held !== undefined && (entry === undefined || !this.#isBetter(entry, held, forced))) {
       this.#backOff(plan, held)

@@ -2,60 +2,98 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { TokenResponseError } from '../errors.ts'
 import { formParameters } from '../grants/form-parameters.ts'
+import type { Grant, GrantRequest } from '../grants/grant.ts'
 import { createAccessToken } from '../oauth/access-token.ts'
-import type { ClientAuth } from '../oauth/client-auth.ts'
+import type { ClientAuth, ClientAuthAttempt, CredentialUsed } from '../oauth/client-auth.ts'
 import type { HttpExchange } from '../oauth/http-exchange.ts'
 import type { ServerMetadata } from '../oauth/server-metadata.ts'
-import { requestToken } from '../oauth/token-endpoint.ts'
-import type { IssuedToken, TokenPlan } from './caching-source.ts'
+import { requestToken, withProofs, type TokenRequestProofs } from '../oauth/token-endpoint.ts'
+import type { IssuedToken, TokenAttempt, TokenPlan } from './caching-source.ts'
+import { sendForGrant, type Sending } from './grant-sending.ts'
 import { ageMs, planLifetime, type RenewalOptions } from './lifetime.ts'
 
 /** What an endpoint source asks with. */
 export interface EndpointSourceOptions {
   readonly clientId: string
   readonly clientAuth: ClientAuth
-  readonly grantType: string
+  readonly grant: Grant
   readonly renewal: RenewalOptions
   readonly clock: Clock
   readonly random: () => number
   readonly exchange: HttpExchange
   metadata(signal: AbortSignal): Promise<ServerMetadata>
+  /** For tokens that are bound to a key. */
+  readonly proofs: TokenRequestProofs | undefined
+  /** The key of a token that was got with this certificate. */
+  keyWith(thumbprint: string, plan: TokenPlan): string
 }
 
-/** Asks the authorization server for a token, each time it is called. */
+/** Asks the authorization server for a token, each time it is called: again if the credential was refused and has changed. */
 export function createEndpointSource(options: EndpointSourceOptions) {
-  const { clientId, clientAuth, grantType, renewal, clock, random } = options
-  return async (plan: TokenPlan, signal: AbortSignal): Promise<IssuedToken> => {
-    const server = await options.metadata(signal)
-    let start = { wall: clock.now(), monotonic: clock.monotonic() }
-    const exchange: HttpExchange = (message) => {
-      // A token's life is counted from when it was asked for: it began at some moment after that.
-      start = { wall: clock.now(), monotonic: clock.monotonic() }
-      return options.exchange(message)
-    }
-    const parameters = formParameters(plan.parameters)
-    const request = { server, clientId, clientAuth, grantType, parameters, signal, now: () => clock.now() }
-    const answer = await requestToken(request, exchange)
-    // RFC 6749 §7.1: a client must not use a token whose type it does not understand, and no proof key was offered.
-    if (answer.tokenType.toLowerCase() !== 'bearer') {
-      throw new TokenResponseError("the authorization server's answer holds no usable access token", {
-        cause: new Error('token_type is not Bearer'),
-        retryable: false,
-      })
-    }
-    const lifetime = planLifetime(start, answer, renewal, random)
-    if (lifetime !== undefined && ageMs(lifetime, clock.now(), clock.monotonic()) >= lifetime.lifetimeMs) {
-      throw new TokenResponseError("the authorization server's answer holds no usable access token", {
-        cause: new Error('the token had expired by the time it came'),
-      })
-    }
-    const token = createAccessToken({
-      value: answer.accessToken,
-      tokenType: answer.tokenType,
-      expiresAt: start.wall + (lifetime?.lifetimeMs ?? 0),
-      scope: answer.scope ?? (plan.parameters.scope.length > 0 ? plan.parameters.scope.join(' ') : undefined),
-      generation: randomUUID(),
-    })
-    return { token, lifetime }
+  return (plan: TokenPlan, attempt: TokenAttempt): Promise<IssuedToken> =>
+    attempt.trail.attempt(attempt.signal, (one, onCredential) => issue(options, plan, attempt, one, onCredential))
+}
+
+async function issue(
+  options: EndpointSourceOptions,
+  plan: TokenPlan,
+  { trail, tokenAtHand }: TokenAttempt,
+  attempt: ClientAuthAttempt,
+  onCredential: (used: CredentialUsed) => void,
+): Promise<IssuedToken> {
+  const { clientId, clientAuth, grant, proofs, renewal, clock, random } = options
+  const server = await options.metadata(attempt.signal)
+  let start = { wall: clock.now(), monotonic: clock.monotonic() }
+  let certificate: CredentialUsed['certificate']
+  const request: GrantRequest = {
+    issuer: server.issuer === server.token_endpoint ? undefined : server.issuer,
+    tokenEndpoint: server.token_endpoint,
+    clientId,
+    attempt: attempt.number,
+    signal: attempt.signal,
+    context: plan.context,
+    tokenAtHand,
   }
+  let sending: Sending | undefined
+  const exchange: HttpExchange = (message) => {
+    // A token's life is counted from when it was asked for: it began at some moment after that.
+    start = { wall: clock.now(), monotonic: clock.monotonic() }
+    certificate = message.certificate
+    if (sending !== undefined) sending.sent = true
+    return options.exchange(message)
+  }
+  const answer = await withProofs(proofs, exchange, (proving) =>
+    sendForGrant(grant, request, trail, (credentials, current) => {
+      sending = current
+      const grantType = credentials.type ?? grant.type
+      const parameters = [...credentials.parameters, ...formParameters(plan.parameters)]
+      const onGranted = (refreshToken: string | undefined) => (current.granted = { refreshToken })
+      const now = () => clock.now()
+      const asked = { server, clientId, clientAuth, grantType, parameters, attempt, onCredential, onGranted, now }
+      return requestToken(asked, proving)
+    }),
+  )
+  // RFC 6749 §7.1: a client must not use a token whose type it does not understand. One that anybody may use who sees it is
+  // not what was asked for with a proof (RFC 9449 §5).
+  const expected = proofs === undefined ? 'Bearer' : 'DPoP'
+  if (answer.tokenType.toLowerCase() !== expected.toLowerCase()) {
+    throw new TokenResponseError("the authorization server's answer holds no usable access token", {
+      cause: new Error(`token_type is not ${expected}`),
+      retryable: false,
+    })
+  }
+  const lifetime = planLifetime(start, answer, renewal, random)
+  if (lifetime !== undefined && ageMs(lifetime, clock.now(), clock.monotonic()) >= lifetime.lifetimeMs) {
+    throw new TokenResponseError("the authorization server's answer holds no usable access token", {
+      cause: new Error('the token had expired by the time it came'),
+    })
+  }
+  const token = createAccessToken({
+    value: answer.accessToken,
+    tokenType: answer.tokenType,
+    expiresAt: start.wall + (lifetime?.lifetimeMs ?? 0),
+    scope: answer.scope ?? (plan.parameters.scope.length > 0 ? plan.parameters.scope.join(' ') : undefined),
+    generation: randomUUID(),
+  })
+  return { token, lifetime, key: certificate === undefined ? plan.key : options.keyWith(certificate.thumbprint, plan) }
 }

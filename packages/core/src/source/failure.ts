@@ -16,6 +16,11 @@ export type FailureKind = 'transient' | 'credential' | 'request' | 'local'
 // Node's and OpenSSL's codes for a certificate that is not to be trusted: it will not change within seconds.
 const identityErrors = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF))/
 
+/** Says this code that the server's certificate is not to be trusted? Then nothing was sent. */
+export function isIdentityError(code: string): boolean {
+  return identityErrors.test(code)
+}
+
 /** Classes a failure. */
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof TokenRequestError) {
@@ -32,5 +37,5 @@ export function failureKind(error: unknown): FailureKind {
 export function isRetryable(error: unknown): error is TokenwellError {
   if (failureKind(error) !== 'transient') return false
   const cause = (error as Error).cause as { readonly code?: unknown } | undefined
-  return !(typeof cause?.code === 'string' && identityErrors.test(cause.code))
+  return !(typeof cause?.code === 'string' && isIdentityError(cause.code))
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { TokenwellError } from '../errors.ts'
 import { failurePauseMs } from './backoff.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { CredentialTrail } from './credential-trail.ts'
 import { failureKind } from './failure.ts'
 
 /** What a negative cache stands on. */
@@ -14,6 +15,8 @@ export interface NegativeCacheOptions {
 
 interface Entry {
   readonly error: TokenwellError
+  /** Of the credential, those that were refused; none where it is not the credential, or one that cannot change. */
+  readonly versions: ReadonlySet<string>
   readonly failures: number
   /** On the monotonic clock. */
   readonly until: number
@@ -21,6 +24,18 @@ interface Entry {
   readonly retryAt: number
   /** After `until` one request is let through to see whether things are better; until it ends, others are not. */
   trial: boolean
+}
+
+// A credential that is another one each time it is read would make a request of each call.
+const maxVersions = 8
+
+/** How a request that was let through ended. */
+export interface Settlement {
+  /** Undefined when it went well. */
+  readonly error: unknown
+  /** False when a usable token is at hand: then the failure is nobody's. */
+  readonly remember: boolean
+  readonly trail: CredentialTrail
 }
 
 /**
@@ -38,41 +53,47 @@ export class NegativeCache {
   }
 
   /**
-   * Why not to ask for this key now: a remembered error, made anew. Undefined lets the request through, and it must be
-   * followed by `settle`.
+   * Lets a request for this key through, which must be followed by `settle`, or throws a remembered error, made anew.
+   * While a refused credential is remembered one request at a time is let through, and ends before anything is sent unless
+   * there is another credential by then.
    */
-  refusal(key: string): TokenwellError | undefined {
-    const own = this.#byKey.peek(key)
-    const standing = [this.#ofClient, own].find((entry) => entry !== undefined && this.#stands(entry))
-    if (standing !== undefined) {
-      return standing.error.reissue({ fromCache: true, retryAt: standing.retryAt })
-    }
-    if (this.#ofClient !== undefined) this.#ofClient.trial = true
-    if (own !== undefined) own.trial = true
-    return undefined
-  }
-
-  /**
-   * How a request that was let through ended: without an error, or with one. Only `remember` keeps the error; without it
-   * a usable token is at hand and the failure is nobody's.
-   */
-  settle(key: string, error: unknown, remember: boolean): void {
+  admit(key: string): CredentialTrail {
     const own = this.#byKey.peek(key)
     const ofClient = this.#ofClient
+    const refused = ofClient !== undefined && this.#stands(ofClient)
+    const mayHaveChanged =
+      refused && !ofClient.trial && ofClient.versions.size > 0 && ofClient.versions.size <= maxVersions
+    if (refused && !mayHaveChanged) throw told(ofClient)
+    if (own !== undefined && this.#stands(own)) throw told(own)
+    if (ofClient !== undefined) ofClient.trial = true
+    if (own !== undefined) own.trial = true
+    return new CredentialTrail(refused ? { versions: ofClient.versions, error: told(ofClient) } : undefined)
+  }
+
+  /** How a request that was let through ended. */
+  settle(key: string, { error, remember, trail }: Settlement): void {
+    const own = this.#byKey.peek(key)
+    const before = this.#ofClient
     if (own !== undefined) own.trial = false
-    if (ofClient !== undefined) ofClient.trial = false
+    if (before !== undefined) before.trial = false
+    const replaced = trail.version !== undefined && before?.versions.has(trail.version) === false
+    if (error === undefined || replaced) this.#ofClient = undefined
     if (error === undefined) {
-      this.#ofClient = undefined
       this.#byKey.delete(key)
       return
     }
     const kind = failureKind(error)
-    if (!remember || kind === 'local' || !(error instanceof TokenwellError)) return
-    const before = kind === 'credential' ? ofClient : own
-    const entry = this.#entry(error, kind, (before?.failures ?? 0) + 1)
-    if (entry === undefined) return
-    if (kind === 'credential') this.#ofClient = entry
-    else this.#byKey.set(key, entry)
+    // One from here was remembered before.
+    if (!remember || kind === 'local' || !(error instanceof TokenwellError) || error.fromCache) return
+    if (kind === 'credential') {
+      const versions = new Set([...(before?.versions ?? []), ...trail.refused])
+      // With another credential it is the first failure again.
+      const failures = versions.size === before?.versions.size ? before.failures + 1 : 1
+      this.#ofClient = this.#entry(error, kind, failures, versions)
+    } else {
+      const entry = this.#entry(error, kind, (own?.failures ?? 0) + 1, new Set())
+      if (entry !== undefined) this.#byKey.set(key, entry)
+    }
   }
 
   clear(): void {
@@ -84,11 +105,27 @@ export class NegativeCache {
     return trial || this.#options.clock.monotonic() < until
   }
 
-  #entry(error: TokenwellError, kind: 'transient' | 'credential' | 'request', failures: number): Entry | undefined {
+  #entry(
+    error: TokenwellError,
+    kind: 'transient' | 'credential' | 'request',
+    failures: number,
+    versions: Entry['versions'],
+  ): Entry | undefined {
     const { clock, random, maxPauseMs } = this.#options
     const retryAfterMs = error.retryAt === undefined ? undefined : error.retryAt - clock.now()
     const pauseMs = Math.min(failurePauseMs({ kind, failures, retryAfterMs }, random), maxPauseMs)
     if (pauseMs <= 0) return undefined
-    return { error, failures, until: clock.monotonic() + pauseMs, retryAt: clock.now() + pauseMs, trial: false }
+    return {
+      error,
+      versions,
+      failures,
+      until: clock.monotonic() + pauseMs,
+      retryAt: clock.now() + pauseMs,
+      trial: false,
+    }
   }
+}
+
+function told({ error, retryAt }: Entry): TokenwellError {
+  return error.reissue({ fromCache: true, retryAt })
 }

@@ -1,5 +1,9 @@
 import { hash } from 'node:crypto'
 import type { TokenParameters } from '../grants/grant.ts'
+import { canonical } from '../oauth/canonical-json.ts'
+
+/** A key or a certificate that a token is bound to: its thumbprint. */
+export type Confirmation = readonly [member: 'x5t#S256' | 'jkt', thumbprint: string]
 
 /** Who asks whom: the half of the token key that all requests of one source share. */
 export interface TokenKeyIdentity {
@@ -9,9 +13,11 @@ export interface TokenKeyIdentity {
   readonly clientId: string
   readonly clientAuthMethod: string
   readonly grantType: string
+  /** What the token may be bound to, as its `cnf` claim would have it (RFC 8705 §3.1, RFC 9449 §6.1). */
+  readonly confirmation: readonly Confirmation[]
 }
 
-const schemaVersion = 1
+const schemaVersion = 3
 
 /**
  * The one key under which a token is kept, waited for and remembered as refused: a hash of everything that decides
@@ -35,15 +41,7 @@ export function tokenKeyText(identity: TokenKeyIdentity, parameters: TokenParame
     parameters.audience,
     parameters.authorizationDetails?.map(canonical) ?? null,
     parameters.parameters,
+    parameters.subject ?? null,
+    identity.confirmation,
   ])
-}
-
-// RFC 8785 §3.2.3 for the members' order; numbers and strings are written by JSON.stringify as it prescribes.
-function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  // Pairs, since an object puts integer-like names first whatever the order they came in. Wrapped, so that no array of
-  // pairs can be mistaken for an object.
-  return { members: entries.map(([name, member]) => [name, canonical(member)]) }
 }

@@ -1,5 +1,6 @@
 import type { CallContext } from '../context/call-context.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
+import type { DpopProofs } from './dpop-proofs.ts'
 
 /** Options of {@link TokenSource.get}. */
 export interface GetTokenOptions {
@@ -25,6 +26,8 @@ export interface TokenSource {
    * happens, if another one had already taken its place.
    */
   invalidate(token: AccessToken): boolean
+  /** Where its tokens are bound to a key: what proves that this service has it (RFC 9449). */
+  readonly dpop?: DpopProofs | undefined
   /** Ends what is under way; later calls of `get` reject with an `UpstreamClosedError`. */
   close(): Promise<void>
 }

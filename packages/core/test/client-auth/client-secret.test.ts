@@ -1,6 +1,18 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { tokenReply, type RecordedRequest } from '@tokenwell/testing'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { clientSecretBasic, clientSecretPost, type Secret } from '../../src/index.ts'
+import { jwtVerify } from 'jose'
+import { describe, expect, it, vi } from 'vitest'
+import {
+  clientSecretBasic,
+  clientSecretJwt,
+  clientSecretPost,
+  createTokenSource,
+  none,
+  privateKeyJwt,
+  type ClientAuth,
+  type Secret,
+} from '../../src/index.ts'
 import { rejection, sourceAtEndpoint } from '../support.ts'
 
 async function basicCredentials(clientId: string, secret: string, encoding?: 'form' | 'raw'): Promise<string> {
@@ -50,22 +62,34 @@ describe('client_secret_basic', () => {
     )
   })
 
-  it('sends ö byte for byte, and nothing of the client in the form', async () => {
-    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: clientSecretBasic('ö') })
-    await source.get()
-    const [request] = server.requests
-    expect(request?.headers.authorization).toBe(`Basic ${Buffer.from('orders:%C3%B6').toString('base64')}`)
-    expect(request?.form.has('client_id')).toBe(false)
-    expect(request?.form.has('client_secret')).toBe(false)
-  })
+  // As a server that decodes reads it, and as one that compares.
+  it.each(['ö', '🔑', 'p:a%s s+w/-._~ö🔑'])(
+    'sends %s byte for byte, and nothing of the client in the form',
+    async (secret) => {
+      const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: clientSecretBasic(secret) })
+      await source.get()
+      const [request] = server.requests
+      const [id, password, ...rest] = Buffer.from(request?.headers.authorization?.slice(6) ?? '', 'base64')
+        .toString('latin1')
+        .split(':')
+      expect([id, ...rest]).toEqual(['orders'])
+      expect(decodeURIComponent(password ?? '')).toBe(secret)
+      expect(request?.headers.authorization).toMatch(/^Basic [A-Za-z0-9+/]+=*$/)
+      expect(request?.form.has('client_id')).toBe(false)
+      expect(request?.form.has('client_secret')).toBe(false)
+    },
+  )
 
-  it('sends ö as two raw bytes when told to', async () => {
+  it.each([
+    ['ö', [0xc3, 0xb6]],
+    ['🔑', [0xf0, 0x9f, 0x94, 0x91]],
+  ])('sends %s as its raw bytes when told to', async (secret, bytes) => {
     const { server, source } = await sourceAtEndpoint(undefined, {
-      clientAuth: clientSecretBasic('ö', { encoding: 'raw' }),
+      clientAuth: clientSecretBasic(secret, { encoding: 'raw' }),
     })
     await source.get()
     const decoded = Buffer.from(server.requests[0]?.headers.authorization?.slice(6) ?? '', 'base64')
-    expect(decoded).toEqual(Buffer.from([...Buffer.from('orders:'), 0xc3, 0xb6]))
+    expect(decoded).toEqual(Buffer.from([...Buffer.from('orders:'), ...bytes]))
   })
 
   it('refuses an id with a colon when raw, which nobody could read back', async () => {
@@ -87,6 +111,14 @@ describe('client_secret_post', () => {
     expect(request?.form.get('client_id')).toBe('orders')
     expect(request?.form.get('client_secret')).toBe('p:a%s s+w/ö')
   })
+
+  it('writes ö and 🔑 as the form encoding of their UTF-8 bytes', async () => {
+    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: clientSecretPost('ö🔑') })
+    await source.get()
+    expect(server.requests[0]?.text).toBe(
+      'grant_type=client_credentials&client_id=orders&client_secret=%C3%B6%F0%9F%94%91',
+    )
+  })
 })
 
 // regressions S45
@@ -97,9 +129,10 @@ it('a refused client does not try another method: its secret is not sent twice',
   expect(server.requests[0]?.form.has('client_secret')).toBe(false)
 })
 
-describe.each<[string, (secret: Secret) => unknown]>([
+describe.each<[string, (secret: Secret) => ClientAuth]>([
   ['clientSecretBasic', clientSecretBasic],
   ['clientSecretPost', clientSecretPost],
+  ['clientSecretJwt', (secret) => clientSecretJwt(secret, { audience: 'token-endpoint' })],
 ])('%s', (name, method) => {
   // regressions J40
   it.each([
@@ -110,34 +143,135 @@ describe.each<[string, (secret: Secret) => unknown]>([
     ['an object', {}],
   ])('refuses %s as a secret when it is made', (_name, secret) => {
     expect(() => method(secret as never)).toThrow(
-      new TypeError(`${name}: secret: expected a non-empty string or a function that gives one`),
+      new TypeError(`${name}: secret: expected a non-empty string, a function that gives one, or { file }`),
     )
   })
 
   it('asks a provider anew for each token request, so a rotated secret needs no restart', async () => {
-    const secrets = ['first', 'second']
-    const { server, source } = await sourceAtEndpoint(undefined, {
-      clientAuth: (name === 'clientSecretBasic' ? clientSecretBasic : clientSecretPost)(
-        async () => secrets.shift() ?? '',
-      ),
-    })
+    const provider = vi.fn(async () => `secret ${provider.mock.calls.length}`)
+    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: method(provider) })
     await source.get()
     await source.get({ forceRenewal: true })
-    const sent = server.requests.map(
-      ({ headers, form }) =>
-        form.get('client_secret') ??
-        Buffer.from(headers.authorization?.slice(6) ?? '', 'base64')
-          .toString()
-          .split(':')[1],
-    )
-    expect(sent).toEqual(['first', 'second'])
+    expect(provider).toHaveBeenCalledTimes(2)
+    const [first, second] = server.requests
+    for (const [request, secret] of [
+      [first, 'secret 1'],
+      [second, 'secret 2'],
+    ] as const) {
+      expect(await provesToKnow(request, secret)).toBe(true)
+    }
   })
 
-  it('sends nothing when the provider has no secret', async () => {
+  // regressions S37
+  it('that was refused is replaced within the call if it has changed by then', async () => {
+    const secrets = ['old', 'new']
+    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: method(() => secrets.shift() ?? '') })
+    server.respondWith({ status: 401, body: { error: 'invalid_client' } }, () => tokenReply())
+    expect((await source.get()).tokenType).toBe('Bearer')
+    expect(await provesToKnow(server.requests[1], 'new')).toBe(true)
+  })
+
+  it.each(['', undefined, null, 42, {}])('sends nothing when the provider gives %j', async (nothing) => {
     const { server, source } = await sourceAtEndpoint(undefined, {
-      clientAuth: (name === 'clientSecretBasic' ? clientSecretBasic : clientSecretPost)(() => ''),
+      clientAuth: method((() => nothing) as () => string),
     })
-    expect(await rejection(source.get())).toMatchObject({ code: 'ERR_TOKENWELL_TOKEN_REQUEST' })
+    expect(await rejection(source.get())).toMatchObject({
+      code: 'ERR_TOKENWELL_TOKEN_REQUEST',
+      cause: { message: `${name}: secret: the provider must give a non-empty string` },
+    })
     expect(server.requests).toHaveLength(0)
+  })
+})
+
+/** Does the request prove, in whatever way it does, that its sender knows the secret? */
+async function provesToKnow(request: RecordedRequest | undefined, secret: string): Promise<boolean> {
+  const assertion = request?.form.get('client_assertion')
+  if (assertion !== null && assertion !== undefined) {
+    return jwtVerify(assertion, Buffer.from(secret)).then(
+      () => true,
+      () => false,
+    )
+  }
+  const basic = Buffer.from(request?.headers.authorization?.slice(6) ?? '', 'base64').toString()
+  return (request?.form.get('client_secret') ?? decodeURIComponent(basic.split(':')[1] ?? '')) === secret
+}
+
+describe('none', () => {
+  it('sends the client id in the form, and nothing else of the client', async () => {
+    const { server, source } = await sourceAtEndpoint(undefined, { clientAuth: none() })
+    await source.get()
+    const [request] = server.requests
+    expect(Object.fromEntries(request?.form ?? [])).toEqual({ grant_type: 'client_credentials', client_id: 'orders' })
+    expect(request?.headers.authorization).toBeUndefined()
+  })
+})
+
+it('each method has the name that IANA registered', () => {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const names = [clientSecretBasic('s'), clientSecretPost('s'), clientSecretJwt('s'), privateKeyJwt(privateKey), none()]
+  expect(names.map(({ method }) => method)).toEqual([
+    'client_secret_basic',
+    'client_secret_post',
+    'client_secret_jwt',
+    'private_key_jwt',
+    'none',
+  ])
+})
+
+describe('client_secret_jwt', () => {
+  const server = { issuer: 'https://as.example', token_endpoint: 'https://as.example/token' }
+  const secret = 'p:a%s s+w/ö🔑'
+
+  it.each(['HS256', 'HS384', 'HS512'] as const)(
+    "signs with %s, keyed by the secret's UTF-8 bytes",
+    async (algorithm) => {
+      const body = new URLSearchParams()
+      await clientSecretJwt(secret, { algorithm })(server, { client_id: 'orders' }, body, new Headers())
+      const { payload, protectedHeader } = await jwtVerify(
+        body.get('client_assertion') ?? '',
+        Buffer.from(secret, 'utf8'),
+      )
+      expect(protectedHeader).toEqual({ alg: algorithm, typ: 'client-authentication+jwt' })
+      const { iat = 0 } = payload
+      expect(payload).toEqual({
+        iss: 'orders',
+        sub: 'orders',
+        aud: 'https://as.example',
+        jti: expect.stringMatching(/^[\w-]{36}$/) as string,
+        iat,
+        exp: iat + 60,
+      })
+      expect(Math.abs(iat * 1000 - Date.now())).toBeLessThan(60_000)
+      expect(body.get('client_id')).toBe('orders')
+      expect(body.get('client_assertion_type')).toBe('urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+      expect(body.has('client_secret')).toBe(false)
+    },
+  )
+
+  it('takes audience, typ and life as private_key_jwt does', async () => {
+    const body = new URLSearchParams()
+    const clientAuth = clientSecretJwt(secret, { audience: 'token-endpoint', type: 'JWT', expiresInMs: 30_000 })
+    expect(clientAuth.needsIssuer).toBe(false)
+    await clientAuth(server, { client_id: 'orders' }, body, new Headers())
+    const { payload, protectedHeader } = await jwtVerify(body.get('client_assertion') ?? '', Buffer.from(secret))
+    expect(protectedHeader.typ).toBe('JWT')
+    expect(payload).toMatchObject({ aud: 'https://as.example/token', exp: (payload.iat ?? 0) + 30 })
+  })
+
+  it.each<[string, object, RegExp]>([
+    ['an algorithm that is none of HMAC', { algorithm: 'RS256' }, /^clientSecretJwt: algorithm: expected one of HS256/],
+    ['an empty audience', { audience: '' }, /^clientSecretJwt: audience/],
+    ['no audience at all', { audience: [] }, /^clientSecretJwt: audience/],
+    ['an audience that is no text', { audience: ['a', 1] }, /^clientSecretJwt: audience/],
+    ['a typ that is no text', { type: true }, /^clientSecretJwt: type/],
+    ['an endless life', { expiresInMs: Infinity }, /^clientSecretJwt: expiresInMs/],
+  ])('refuses %s when it is made', (_name, options, message) => {
+    expect(() => clientSecretJwt('s', options)).toThrow(TypeError)
+    expect(() => clientSecretJwt('s', options)).toThrow(message)
+  })
+
+  it('asks for the issuer where the assertion is addressed to it', () => {
+    const oauth = { tokenEndpoint: 'https://as.example/token', clientId: 'orders', clientAuth: clientSecretJwt('s') }
+    expect(() => createTokenSource(oauth)).toThrow(/^issuer: must be given/)
   })
 })

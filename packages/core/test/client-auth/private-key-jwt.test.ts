@@ -1,12 +1,17 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { constants, createPrivateKey, generateKeyPairSync, sign, X509Certificate, type KeyObject } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, jwtVerify } from 'jose'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { privateKeyJwt, type ClientAuth, type PrivateKey } from '../../src/index.ts'
-import { sourceAtEndpoint } from '../support.ts'
+import { driven, rejection, sourceAtEndpoint } from '../support.ts'
+import { createSelfSigned } from './certificates.ts'
 
 const server = { issuer: 'https://as.example', token_endpoint: 'https://as.example/token' }
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' })
+const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
 async function assertionOf(clientAuth: ClientAuth): Promise<{ assertion: string; body: URLSearchParams }> {
   const body = new URLSearchParams()
@@ -53,6 +58,14 @@ describe('private_key_jwt', () => {
     expect(exp - iat).toBe(91)
   })
 
+  it('computes x5t from the certificate', async () => {
+    const { cert } = await createSelfSigned({ commonName: 'orders' })
+    const { assertion } = await assertionOf(privateKeyJwt(pem, { x5t: { certificate: cert } }))
+    // As Node.js tells it: in hexadecimal, with colons.
+    const fingerprint = Buffer.from(new X509Certificate(cert).fingerprint.replaceAll(':', ''), 'hex')
+    expect(decodeProtectedHeader(assertion)['x5t']).toBe(fingerprint.toString('base64url'))
+  })
+
   // regressions S27, J41
   it('is a new assertion for each token request', async () => {
     const { server: endpoint, source } = await sourceAtEndpoint(undefined, {
@@ -68,7 +81,7 @@ describe('private_key_jwt', () => {
     const keys = new Map<string, [key: PrivateKey, algorithm: string, verify: Parameters<typeof jwtVerify>[1]]>()
 
     beforeAll(async () => {
-      for (const algorithm of ['RS256', 'PS384', 'ES256', 'ES384', 'ES512', 'EdDSA']) {
+      for (const algorithm of algorithms) {
         const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
         keys.set(`CryptoKey for ${algorithm}`, [privateKey, algorithm, publicKey])
         keys.set(`JWK for ${algorithm}`, [
@@ -85,16 +98,20 @@ describe('private_key_jwt', () => {
       keys.set('KeyObject', [createPrivateKey(pem), 'RS256', rsa.publicKey])
     })
 
-    it.each(
-      ['RS256', 'PS384', 'ES256', 'ES384', 'ES512', 'EdDSA'].flatMap((name) => [
-        `CryptoKey for ${name}`,
-        `JWK for ${name}`,
-      ]),
-    )('%s', async (name) => {
+    it.each([
+      ...algorithms.filter((name) => name !== 'Ed25519').map((name) => `CryptoKey for ${name}`),
+      ...algorithms.map((name) => `JWK for ${name}`),
+    ])('%s', async (name) => {
       const [key, algorithm, verify] = keys.get(name) ?? expect.fail(name)
       const { protectedHeader } = await jwtVerify((await assertionOf(privateKeyJwt(key))).assertion, verify)
       expect(protectedHeader.alg).toBe(algorithm)
       expect(protectedHeader.kid).toBe(name.startsWith('JWK') ? 'from-jwk' : undefined)
+    })
+
+    it("an Ed25519 key signs by the algorithm's newer name when told to", async () => {
+      const [key, , verify] = keys.get('CryptoKey for EdDSA') ?? expect.fail()
+      const { assertion } = await assertionOf(privateKeyJwt(key, { algorithm: 'Ed25519' }))
+      expect((await jwtVerify(assertion, verify)).protectedHeader.alg).toBe('Ed25519')
     })
 
     it.each(['PEM as pkcs1', 'PEM as pkcs8', 'PEM as SEC 1', 'KeyObject'])('%s', async (name) => {
@@ -104,10 +121,13 @@ describe('private_key_jwt', () => {
       )
     })
 
-    it.each(['RS384', 'PS256', 'PS512'])('an RSA key signs with %s when told to', async (algorithm) => {
-      const { assertion } = await assertionOf(privateKeyJwt(pem, { algorithm }))
-      expect((await jwtVerify(assertion, rsa.publicKey)).protectedHeader.alg).toBe(algorithm)
-    })
+    it.each(['RS384', 'RS512', 'PS256', 'PS384', 'PS512'])(
+      'an RSA key signs with %s when told to',
+      async (algorithm) => {
+        const { assertion } = await assertionOf(privateKeyJwt(pem, { algorithm }))
+        expect((await jwtVerify(assertion, rsa.publicKey)).protectedHeader.alg).toBe(algorithm)
+      },
+    )
   })
 
   describe('is refused when it is made, and nothing of the key is told', () => {
@@ -116,7 +136,29 @@ describe('private_key_jwt', () => {
     const body = pem.split('\n')[1] ?? ''
     it.each<[string, () => unknown, RegExp]>([
       ['a public PEM', () => privateKeyJwt(publicPem), /^privateKeyJwt: key: expected a private key/],
-      ['an encrypted PEM', () => privateKeyJwt(encrypted), /^privateKeyJwt: key: the PEM is encrypted/],
+      ['an encrypted PEM alone', () => privateKeyJwt(encrypted), /^privateKeyJwt: passphrase: must be given/],
+      [
+        'an encrypted PEM with another passphrase',
+        () => privateKeyJwt(encrypted, { passphrase: 'y' }),
+        /^privateKeyJwt: passphrase: the PEM of the key cannot be decrypted with it/,
+      ],
+      [
+        'an RSA key of 1024 bits',
+        () => privateKeyJwt(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey),
+        /^privateKeyJwt: key: expected an RSA key of at least 2048 bits/,
+      ],
+      [
+        'a certificate for x5t that is a key',
+        () => privateKeyJwt(pem, { x5t: { certificate: pem } }),
+        /^privateKeyJwt: x5t.certificate: expected a certificate as PEM text/,
+      ],
+      [
+        'an x5t of nothing',
+        () => privateKeyJwt(pem, { x5t: {} as never }),
+        /^privateKeyJwt: x5t.certificate: expected a certificate as PEM text/,
+      ],
+      ['an empty audience', () => privateKeyJwt(pem, { audience: '' }), /^privateKeyJwt: audience/],
+      ['an empty path', () => privateKeyJwt({ file: '' }), /^privateKeyJwt: key: file: expected the path/],
       ['a PEM cut short', () => privateKeyJwt(pem.slice(0, 300)), /^privateKeyJwt: key: expected a private key/],
       ['no PEM at all', () => privateKeyJwt(body), /^privateKeyJwt: key: expected a private key/],
       [
@@ -152,6 +194,129 @@ describe('private_key_jwt', () => {
     it('a public CryptoKey', async () => {
       const { publicKey } = await generateKeyPair('ES256')
       expect(() => privateKeyJwt(publicKey)).toThrow(/^privateKeyJwt: key: expected a private CryptoKey/)
+    })
+  })
+
+  it.each<[string, () => string | Buffer]>([
+    ['PKCS #8', () => rsa.privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })],
+    ['PKCS #1', () => rsa.privateKey.export({ type: 'pkcs1', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' })],
+  ])('an encrypted PEM of %s signs with its passphrase', async (_name, encrypted) => {
+    const { assertion } = await assertionOf(privateKeyJwt(encrypted().toString(), { passphrase: 'x' }))
+    expect((await jwtVerify(assertion, rsa.publicKey)).protectedHeader.alg).toBe('RS256')
+  })
+
+  it('a PEM in a file signs', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'tokenwell-')), 'key.pem')
+    onTestFinished(() => rm(dirname(file), { recursive: true }))
+    await writeFile(file, pem)
+    const { assertion } = await assertionOf(privateKeyJwt({ file }, { keyId: 'k1' }))
+    expect((await jwtVerify(assertion, rsa.publicKey)).protectedHeader).toMatchObject({ alg: 'RS256', kid: 'k1' })
+  })
+
+  it('a key from a provider brings its kid along as a JWK', async () => {
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+    const clientAuth = privateKeyJwt(async () => ({ ...ec.privateKey.export({ format: 'jwk' }), kid: 'k7' }))
+    const { protectedHeader } = await jwtVerify((await assertionOf(clientAuth)).assertion, ec.publicKey)
+    expect(protectedHeader).toMatchObject({ alg: 'ES384', kid: 'k7' })
+  })
+
+  // regressions S22
+  it.each<[string, unknown, string]>([
+    ['a public key', rsa.publicKey, 'privateKeyJwt: key: expected a private KeyObject, got a public one'],
+    ['nothing', undefined, 'privateKeyJwt: key: expected a private key as PEM text, JWK, CryptoKey or KeyObject'],
+    [
+      'a key of another algorithm',
+      generateKeyPairSync('ed25519').privateKey,
+      'privateKeyJwt: algorithm: expected one of EdDSA, Ed25519 for this key, not RS256',
+    ],
+  ])(
+    'a provider of %s fails the token request with nothing sent, and is not remembered',
+    async (_name, wrong, message) => {
+      const keys: unknown[] = [wrong, pem]
+      const { server: endpoint, source } = await sourceAtEndpoint(undefined, {
+        clientAuth: privateKeyJwt((() => keys.shift()) as () => string, {
+          audience: 'token-endpoint',
+          algorithm: 'RS256',
+        }),
+      })
+      expect(await rejection(source.get())).toMatchObject({ code: 'ERR_TOKENWELL_TOKEN_REQUEST', cause: { message } })
+      expect(endpoint.requests).toHaveLength(0)
+      expect((await source.get()).tokenType).toBe('Bearer')
+    },
+  )
+
+  describe('signed elsewhere, by what never gives the key out', () => {
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const ed = generateKeyPairSync('ed25519')
+    const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 64 }
+    const signers: Record<string, [sign: (data: Uint8Array) => Buffer, verify: KeyObject]> = {
+      RS256: [(data) => sign('sha256', data, rsa.privateKey), rsa.publicKey],
+      PS512: [(data) => sign('sha512', data, { key: rsa.privateKey, ...pss }), rsa.publicKey],
+      ES256: [(data) => sign('sha256', data, { key: ec.privateKey, dsaEncoding: 'ieee-p1363' }), ec.publicKey],
+      EdDSA: [(data) => sign(null, data, ed.privateKey), ed.publicKey],
+    }
+
+    it.each(Object.entries(signers))('%s', async (algorithm, [signer, verify]) => {
+      const clientAuth = privateKeyJwt({ algorithm, keyId: 'hsm-1', sign: async (data) => signer(data) })
+      const { payload, protectedHeader } = await jwtVerify((await assertionOf(clientAuth)).assertion, verify)
+      expect(protectedHeader).toEqual({ alg: algorithm, typ: 'client-authentication+jwt', kid: 'hsm-1' })
+      expect(payload).toMatchObject({ iss: 'orders', sub: 'orders', aud: 'https://as.example' })
+    })
+
+    it('is told when the attempt is given up', async () => {
+      const given = Promise.withResolvers<AbortSignal | undefined>()
+      const { source, clock } = await sourceAtEndpoint(undefined, {
+        clientAuth: privateKeyJwt(
+          {
+            algorithm: 'ES256',
+            sign: (_data, { signal }) => {
+              given.resolve(signal)
+              return new Promise(() => {})
+            },
+          },
+          { audience: 'token-endpoint' },
+        ),
+      })
+      const failed = rejection(driven(clock, source.get()))
+      const signal = await given.promise
+      await failed
+      expect(signal?.aborted).toBe(true)
+    })
+
+    it.each<[string, unknown, string]>([
+      [
+        'DER',
+        sign('sha256', Buffer.from('x'), ec.privateKey),
+        'a signature of 64 bytes as a Uint8Array: r and s one after the other, not DER',
+      ],
+      ['nothing', undefined, 'a signature of 64 bytes'],
+      ['text', 'x'.repeat(64), 'a signature of 64 bytes'],
+    ])('refuses a signature that is %s, and sends nothing', async (_name, signature, expected) => {
+      const { server: endpoint, source } = await sourceAtEndpoint(undefined, {
+        clientAuth: privateKeyJwt(
+          { algorithm: 'ES256', sign: () => signature as Uint8Array },
+          { audience: 'token-endpoint' },
+        ),
+      })
+      const { cause } = await rejection(source.get())
+      expect((cause as Error).message).toContain(`privateKeyJwt: key.sign: expected ${expected}`)
+      expect(endpoint.requests).toHaveLength(0)
+    })
+
+    it('refuses an empty RSA signature', async () => {
+      const clientAuth = privateKeyJwt({ algorithm: 'RS256', sign: () => new Uint8Array() })
+      await expect(assertionOf(clientAuth)).rejects.toThrow(/^privateKeyJwt: key.sign: expected the signature/)
+    })
+
+    it.each(['HS256', 'none', undefined])('refuses the algorithm %s when it is made', (algorithm) => {
+      expect(() => privateKeyJwt({ algorithm: algorithm as string, sign: () => new Uint8Array() })).toThrow(
+        /^privateKeyJwt: key.algorithm: expected one of RS256, .*, Ed25519$/,
+      )
+    })
+
+    it('refuses another algorithm in the options', () => {
+      const signer = { algorithm: 'ES256', sign: () => new Uint8Array() }
+      expect(() => privateKeyJwt(signer, { algorithm: 'ES384' })).toThrow(/^privateKeyJwt: algorithm: is not that of/)
     })
   })
 })

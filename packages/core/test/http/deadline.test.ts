@@ -34,6 +34,7 @@ const ways: readonly (readonly [string, (upstream: Upstream, api: ScriptedServer
 ]
 const refusal = { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' }, body: {} }
 
+// regressions S40
 describe('a call that has no response in time fails with an error that says so', () => {
   describe.each(ways)('%s', (_name, call) => {
     it('when the API does not answer', async () => {

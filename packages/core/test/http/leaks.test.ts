@@ -1,7 +1,11 @@
 import { interceptors } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { createAccessToken, type TokenSource } from '../../src/index.ts'
+import { generateDpopKey } from '../../src/oauth/dpop-key.ts'
+import { createDpopProofs } from '../../src/source/dpop-proofs.ts'
 import { entryPoints } from './calls.ts'
-import { documented, markdownTable } from './document-table.ts'
+import { documented, markdownTable } from '../document-table.ts'
 import { place, type Position } from './positions.ts'
 import {
   createRedirects,
@@ -72,7 +76,20 @@ const columns = {
 }
 
 const statuses = [301, 302, 303, 307, 308]
-const carried = { "the upstream's token": {}, "the call's own Authorization": { authorization: 'Bearer of-the-call' } }
+
+/** A source of a token that is of no use without a proof by its key. */
+function boundSource(): TokenSource {
+  const fields = { tokenType: 'DPoP', expiresAt: Date.now() + 60_000, generation: 'g' }
+  const token = createAccessToken({ value: 'bound-token', ...fields })
+  const dpop = createDpopProofs(generateDpopKey(), systemClock)
+  return { ...fixedSource(), peek: () => token, get: async () => token, dpop }
+}
+
+const carried: Record<string, { headers: Record<string, string>; source: () => TokenSource }> = {
+  "the upstream's token": { headers: {}, source: fixedSource },
+  "the upstream's token, bound to a key": { headers: {}, source: boundSource },
+  "the call's own Authorization": { headers: { authorization: 'Bearer of-the-call' }, source: fixedSource },
+}
 
 interface Observation {
   readonly what: string
@@ -96,9 +113,9 @@ async function observe({ column, position, redirects: follows, entries }: Way): 
   const { hosts, agentOptions } = redirects
   const interceptor = follows ? interceptors.redirect({ maxRedirections: 5 }) : undefined
   const origins = [hosts.files, hosts.secureApi]
-  const way = place(position, { interceptor, source: fixedSource(), origin: hosts.api, origins, agentOptions })
   const observed: Observation[] = []
-  for (const [carries, headers] of Object.entries(carried)) {
+  for (const [carries, { headers, source }] of Object.entries(carried)) {
+    const way = place(position, { interceptor, source: source(), origin: hosts.api, origins, agentOptions })
     for (const [kind, { from = 'api', hops }] of Object.entries(kinds)) {
       for (const status of statuses) {
         for (const entry of entries) {
@@ -123,11 +140,19 @@ function wordFor(status: number | undefined, seen: readonly Sighting[]): string 
   if (status !== 200) return 'not followed'
   return seen
     .filter(({ hop }) => hop > 0)
-    .map(({ credentials }) => words[credentials.join()] ?? credentials.join())
+    .map(({ credentials }) => credentials.map((credential) => (isProof(credential) ? 'proof' : credential)).join())
+    .map((credentials) => words[credentials] ?? credentials)
     .join(', then ')
 }
 
-const words: Record<string, string> = { '': 'nothing', 'Bearer fixed-token': 'token', 'Bearer of-the-call': 'its own' }
+const words: Record<string, string> = {
+  '': 'nothing',
+  'Bearer fixed-token': 'token',
+  'DPoP bound-token,proof': 'token and proof',
+  'Bearer of-the-call': 'its own',
+}
+
+const isProof = (credential: string) => credential.split('.').length === 3
 
 // regressions S28, J46
 it('no server outside of the allowed origins is shown a credential', async () => {

@@ -276,13 +276,13 @@ describe('the request', () => {
     expect(request?.method).toBe('POST')
     expect(request?.headers['content-type']).toBe('application/x-www-form-urlencoded;charset=UTF-8')
     expect([...(request?.form ?? [])]).toEqual([
+      ['grant_type', 'client_credentials'],
       ['resource', 'https://a.example'],
       ['resource', 'https://b.example'],
       ['audience', 'https://api.example'],
       ['prompt', 'none'],
       ['tag', 'a'],
       ['tag', 'b'],
-      ['grant_type', 'client_credentials'],
     ])
   })
 })

@@ -118,6 +118,7 @@ describe('a stale token', () => {
         upstream: undefined,
         clock,
         cache: memoryTokenCache(),
+        dpop: undefined,
         renewal: {},
         timeoutMs: 10_000,
         maxFlights: 10,

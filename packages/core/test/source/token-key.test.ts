@@ -9,7 +9,9 @@ const identity: TokenKeyIdentity = {
   clientId: 'orders',
   clientAuthMethod: 'client_secret_basic',
   grantType: 'client_credentials',
+  confirmation: [],
 }
+const parametersOfNobody = clientCredentials().parameters(undefined)
 const keyOf = (options: ClientCredentialsOptions = {}, changes: Partial<TokenKeyIdentity> = {}) =>
   tokenKey({ ...identity, ...changes }, clientCredentials(options).parameters(undefined))
 
@@ -25,12 +27,15 @@ describe('the token key', () => {
     ['client', keyOf({}, { clientId: 'billing' })],
     ['client authentication method', keyOf({}, { clientAuthMethod: 'private_key_jwt' })],
     ['grant', keyOf({}, { grantType: 'other' })],
+    ['certificate', keyOf({}, { confirmation: [['x5t#S256', 'abc']] })],
+    ['DPoP key', keyOf({}, { confirmation: [['jkt', 'abc']] })],
     ['scope', keyOf({ scope: 'a' })],
     ['resource', keyOf({ resource: 'a' })],
     ['audience', keyOf({ audience: 'a' })],
     ['authorization details', keyOf({ authorizationDetails: [{ type: 'a' }] })],
     ['further parameter', keyOf({ parameters: { a: 'a' } })],
     ['further parameter of another name', keyOf({ parameters: { b: 'a' } })],
+    ['subject', tokenKey(identity, { ...parametersOfNobody, subject: ['name', 'a'] })],
   ])('changes with the %s', (_name, key) => {
     expect(key).not.toBe(keyOf())
   })
@@ -61,6 +66,11 @@ describe('the token key', () => {
     ['one scope that is two', keyOf({ resource: ['a', 'bc'] }), keyOf({ resource: ['ab', 'c'] })],
     ['a scope or a resource', keyOf({ scope: 'a' }), keyOf({ resource: 'a' })],
     ['a parameter or two', keyOf({ parameters: { a: 'b&c=d' } }), keyOf({ parameters: { a: 'b', c: 'd' } })],
+    [
+      'a subject or another kind of one',
+      tokenKey(identity, { ...parametersOfNobody, subject: ['name', 'a'] }),
+      tokenKey(identity, { ...parametersOfNobody, subject: ['token', 'a'] }),
+    ],
     ['[A, C] or [B, C]', keyOf({ resource: ['A', 'C'] }), keyOf({ resource: ['B', 'C'] })],
   ])('tells %s apart', (_name, one, other) => {
     expect(one).not.toBe(other)
