@@ -51,6 +51,7 @@ async function serve(): Promise<void> {
         .split(':')[0] ?? ''
     counts[client] = (counts[client] ?? 0) + 1
     const expiresIn = client === 'long' ? 3600 : settings.expiresIn
+    const type = request.headers['dpop'] === undefined ? 'Bearer' : 'DPoP'
     const arrived = Date.now()
     setTimeout(() => {
       response.writeHead(settings.down ? 503 : 200, { 'content-type': 'application/json' })
@@ -58,15 +59,13 @@ async function serve(): Promise<void> {
       // The life is counted from when the server made it, which is what a real one does.
       const accessToken = `${Date.now() + expiresIn * 1000}-${issued}-${arrived}`
       response.end(
-        settings.down
-          ? '{}'
-          : JSON.stringify({ access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn }),
+        settings.down ? '{}' : JSON.stringify({ access_token: accessToken, token_type: type, expires_in: expiresIn }),
       )
     }, settings.delayMs)
   }
   // Really looks at each token: its end is written in it.
   const api = (request: IncomingMessage, response: ServerResponse) => {
-    const expiresAt = Number(/^Bearer (\d+)-/.exec(request.headers.authorization ?? '')?.[1] ?? 0)
+    const expiresAt = Number(/^(?:Bearer|DPoP) (\d+)-/.exec(request.headers.authorization ?? '')?.[1] ?? 0)
     response.writeHead(Date.now() < expiresAt ? 200 : 401).end('{}')
   }
   const listen = async (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
