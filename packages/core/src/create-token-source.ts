@@ -77,7 +77,7 @@ export function tokenSourceFor(
     maxFlights,
     random,
     issue,
-    planOf: plansFor(options),
+    ...plansFor(options),
     close: async () => {
       metadata.close()
       await connection.close()
@@ -119,18 +119,35 @@ function identityOf(options: ResolvedOAuthOptions, certificate: string | undefin
   }
 }
 
-/** Plans by context, for the certificate that was last read, where there is one. */
-function plansFor(options: ResolvedOAuthOptions): PlanOf {
+/**
+ * Plans by context. With a certificate each stays under the one its token was got with until another token has arrived:
+ * reading a new certificate hides no token, and what is under way is found.
+ */
+function plansFor(options: ResolvedOAuthOptions): {
+  readonly planOf: PlanOf
+  readonly moved?: (plan: TokenPlan, key: string) => void
+} {
   const { mutualTls } = options.clientAuth
-  if (mutualTls === undefined) return plansWith(identityOf(options, undefined), options.grant)
-  let thumbprint: string | undefined
-  let planOf: PlanOf | undefined
-  return (context) => {
-    if (planOf === undefined || mutualTls.thumbprint !== thumbprint) {
-      thumbprint = mutualTls.thumbprint
-      planOf = plansWith(identityOf(options, thumbprint), options.grant)
-    }
-    return planOf(context)
+  const identity = identityOf(options, undefined)
+  const planOf = plansWith(identity, options.grant)
+  if (mutualTls === undefined) return { planOf }
+  const keys = new BoundedMap<string>(maxPlans)
+  const plans = new WeakMap<TokenPlan, TokenPlan>()
+  return {
+    planOf(context) {
+      const bare = planOf(context)
+      let key = keys.get(bare.key)
+      if (key === undefined) {
+        key = tokenKey(identityOf(options, mutualTls.thumbprint), bare.parameters)
+        keys.set(bare.key, key)
+      }
+      const before = plans.get(bare)
+      if (before?.key === key) return before
+      const plan = Object.freeze({ ...bare, key })
+      plans.set(bare, plan)
+      return plan
+    },
+    moved: ({ parameters }, key) => keys.set(tokenKey(identity, parameters), key),
   }
 }
 

@@ -89,17 +89,29 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
       this.answered = true
       const verdict = this.verdict(statusCode, headers)
       if (verdict !== undefined) return this.hold(controller, statusCode, headers, statusMessage, verdict)
+      const retry = this.retryAfter(statusCode, headers)
+      if (retry !== undefined) {
+        this.discard(controller, statusCode, headers)
+        return this.sendWhen(retry)
+      }
     }
     super.onResponseStart(controller, statusCode, headers, statusMessage)
   }
 
   override onResponseError(controller: Controller, error: Error): void {
-    const retry = this.answered ? undefined : this.actions.retry(this, { error }, this.next)
+    const retry = this.answered ? undefined : this.inContext(() => this.actions.retry(this, { error }, this.next))
     if (retry === undefined) return super.onResponseError(controller, error)
-    void retry.then((sendAgain) => {
-      if (sendAgain === undefined) super.onResponseError(controller, error)
-      else sendAgain()
-    })
+    this.sendWhen(retry)
+  }
+
+  private sendWhen(retry: Promise<SendAgain | undefined>): void {
+    // Undefined when the call has ended meanwhile, of which its caller was told.
+    void retry.then((sendAgain) => (sendAgain === undefined ? undefined : this.inContext(sendAgain)))
+  }
+
+  private retryAfter(statusCode: number, headers: ResponseHeaders): Verdict {
+    if (!this.actions.isTrouble(statusCode)) return undefined
+    return this.inContext(() => this.actions.retry(this, { headers }, this.next))
   }
 
   private verdict(statusCode: number, headers: ResponseHeaders): Verdict {
@@ -112,13 +124,13 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
       if (isBound && wantsNonce(challenges)) {
         return nonce === undefined || tried.challenged
           ? undefined
-          : this.actions.challenge(this, token, nonce, this.next)
+          : this.inContext(() => this.actions.challenge(this, token, nonce, this.next))
       }
       if (tried.replayed || !refusesToken(challenges, token.tokenType)) return undefined
-      return this.actions.replay(this, token, this.next)
+      return this.inContext(() => this.actions.replay(this, token, this.next))
     }
     if (token !== undefined) this.actions.accepted(token)
-    return this.actions.isTrouble(statusCode) ? this.actions.retry(this, { headers }, this.next) : undefined
+    return undefined
   }
 
   // undici's redirect interceptor, below us, takes the token off when it goes to another origin: who answers from there cannot

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { authorizationOf, isDpopBound } from '../oauth/access-token.ts'
@@ -6,9 +7,10 @@ import type { TokenSource } from '../source/token-source.ts'
 import { AttemptHandler, untried, type AttemptActions, type Tried } from './attempt-handler.ts'
 import { mayPass } from './bound-origins.ts'
 import { CallHandler } from './call-handler.ts'
-import { assertHandler, fail } from './forwarding-handler.ts'
+import { assertHandler, fail, ForwardingHandler } from './forwarding-handler.ts'
 import { hasHeader, strippedOnRedirect, withHeader, withOnlyHeader, withReusableHeaders } from './headers.ts'
 import { RefusalGuard } from './refusal-guard.ts'
+import { InContextHandler } from './in-context-handler.ts'
 import { isReplayable, type ReplayPolicy } from './replayable-body.ts'
 import { pauseBeforeRetry, type RetryPolicy } from './retry-policy.ts'
 import { isAmong } from './target.ts'
@@ -104,7 +106,10 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
       replay(attempt, refused, handler) {
         const { request, tried } = attempt
         if (!isReplayable(request, replay) || !guard.allows(refused)) return undefined
-        return another(source, refused, waitOf(request, handler)).then((token) => {
+        const wait = waitOf(request, handler)
+        return another(source, refused, wait).then((token) => {
+          // The refusal is there, but nobody waits for it.
+          if (wait.signal?.aborted === true) return () => fail(handler, wait.signal?.reason as Error)
           if (token === undefined) return undefined
           guard.replaced(refused, token)
           return () => late(handler, () => send(request, token, handler, { ...tried, replayed: true }))
@@ -133,13 +138,20 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
     return (given, handler) => {
       assertHandler(handler)
       if (!isOwn(given)) return dispatch(given, handler)
-      return start(withReusableHeaders(given), handler, untried)
+      return start(withReusableHeaders(given), knowingItsContext(handler), untried)
     }
   }
 }
 
 type Request = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
+
+// What is sent again is sent in the context of its call, which undici's own handlers know, but for that of fetch.
+function knowingItsContext(handler: Handler): Handler {
+  return handler instanceof ForwardingHandler || handler instanceof AsyncResource
+    ? handler
+    : new InContextHandler(handler)
+}
 
 // Without one the request would go as if the caller had brought its own.
 function assertToken(token: AccessToken | undefined): AccessToken {
@@ -153,8 +165,8 @@ async function another(
   refused: AccessToken,
   wait: { signal?: AbortSignal },
 ): Promise<AccessToken | undefined> {
-  source.invalidate(refused)
   try {
+    source.invalidate(refused)
     const token = await source.get(wait)
     return token.generation === refused.generation ? undefined : token
   } catch {
@@ -233,6 +245,7 @@ function late(handler: Handler, dispatch: () => void): void {
 
 function checkOrigin(origin: string): string {
   const url = typeof origin === 'string' && URL.canParse(origin) ? new URL(origin) : undefined
-  if (url !== undefined && /^https?:$/.test(url.protocol)) return url.origin
+  const { protocol = '', href, origin: own } = url ?? {}
+  if (/^https?:$/.test(protocol) && own !== undefined && href === `${own}/`) return own
   throw new TypeError('authorize: origins: expected origins such as https://api.example.com')
 }

@@ -14,8 +14,9 @@ export function boundOrigins(dispatcher: Dispatcher): (() => readonly string[]) 
     return dispatch
   }
   if (typeof dispatcher.compose === 'function') dispatcher.compose(look)
-  if (typeof bound !== 'string') return undefined
-  const origins = [bound]
+  if (bound === undefined) return undefined
+  // null: to more than one, and it does not say which.
+  const origins: readonly string[] = bound === null ? [] : [bound]
   return () => origins
 }
 

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import type { CallsUnderWay, CallUnderWay } from './calls-under-way.ts'
 import { ForwardingHandler } from './forwarding-handler.ts'
@@ -19,12 +20,22 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   private abortion: AbortController | undefined
   private forgetSignal: (() => void) | undefined
   private abortReason: Error | null = null
-  private isOver = false
+  private phase: 'open' | 'ending' | 'over' = 'open'
+  private readonly scope: AsyncResource | undefined
 
   constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay) {
     super(next)
     this.underWay = underWay
+    // fetch's handler does not know in which context it was made; the others do.
+    this.scope =
+      next instanceof ForwardingHandler || next instanceof AsyncResource
+        ? undefined
+        : new AsyncResource('tokenwell.call')
     underWay.started(this)
+  }
+
+  override inContext<Result>(work: () => Result): Result {
+    return this.scope === undefined ? super.inContext(work) : this.scope.runInAsyncScope(work)
   }
 
   /** Ends the call with this signal; leaves no listener on it, since it may outlive thousands of calls. */
@@ -43,11 +54,11 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   }
 
   get ended(): boolean {
-    return this.isOver
+    return this.phase === 'over'
   }
 
   abort(reason: Error): void {
-    if (this.isOver) return
+    if (this.phase !== 'open') return
     this.abortReason = reason
     this.#end()
     this.abortion?.abort(reason)
@@ -81,13 +92,13 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   }
 
   override onRequestStart(controller: Controller, context: unknown): void {
-    if (this.isOver) return controller.abort(this.abortReason ?? new Error('the call has ended'))
+    if (this.phase === 'over') return controller.abort(this.abortReason ?? new Error('the call has ended'))
     this.controller = controller
     super.onRequestStart(this, context)
   }
 
   override onRequestUpgrade(...event: Parameters<ForwardingHandler['onRequestUpgrade']>): void {
-    if (this.isOver) return
+    if (this.phase === 'over') return
     this.#end()
     super.onRequestUpgrade(...event)
   }
@@ -98,30 +109,31 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
     headers: ResponseHeaders,
     statusMessage?: string,
   ): void {
-    if (this.isOver) return
+    if (this.phase === 'over') return
     if (statusCode >= 200) this.underWay.answered(this)
     super.onResponseStart(controller, statusCode, headers, statusMessage)
   }
 
   override onResponseData(controller: Controller, chunk: Buffer): void {
-    if (!this.isOver) super.onResponseData(controller, chunk)
+    if (this.phase !== 'over') super.onResponseData(controller, chunk)
   }
 
   override onResponseEnd(controller: Controller, trailers: ResponseHeaders): void {
-    if (this.isOver) return
+    if (this.phase === 'over') return
     // One that throws here is told of its error yet: that is how undici's retry interceptor begins anew.
+    this.phase = 'ending'
     super.onResponseEnd(controller, trailers)
     this.#end()
   }
 
   override onResponseError(controller: Controller, error: Error): void {
-    if (this.isOver) return
+    if (this.phase === 'over') return
     this.#end()
     super.onResponseError(controller, error)
   }
 
   #end(): void {
-    this.isOver = true
+    this.phase = 'over'
     this.underWay.ended(this)
     this.forgetSignal?.()
   }

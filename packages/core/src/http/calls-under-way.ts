@@ -27,6 +27,7 @@ export class CallsUnderWay {
   // A timer runs in the AsyncLocalStorage of whoever sets it, which is no business of the other calls'.
   readonly #outside = AsyncLocalStorage.snapshot()
   #timer: NodeJS.Timeout | undefined
+  #lookedAgain = false
 
   constructor(options: CallsUnderWayOptions) {
     this.#options = options
@@ -35,7 +36,7 @@ export class CallsUnderWay {
   started(call: CallUnderWay): void {
     call.deadlineAt = Math.ceil(performance.now()) + this.#options.timeoutMs
     insert(call, this.#waiting)
-    if (this.#timer === undefined) this.#arm(this.#options.timeoutMs)
+    if (this.#timer === undefined && !this.#lookedAgain) this.#arm(this.#options.timeoutMs)
   }
 
   /** Its response headers are there: how long the rest may take is the caller's to say. */
@@ -64,6 +65,14 @@ export class CallsUnderWay {
   #expire(): void {
     this.#timer = undefined
     const now = performance.now()
+    const late = (firstOf(this.#waiting)?.deadlineAt ?? now) < now - lateMs
+    // After a blocked event loop answers may be waiting that came in time: they have the first word.
+    if (late && !this.#lookedAgain) {
+      this.#lookedAgain = true
+      this.#outside(() => setImmediate(() => setImmediate(() => this.#expire())))
+      return
+    }
+    this.#lookedAgain = false
     for (let first = firstOf(this.#waiting); first !== undefined; first = firstOf(this.#waiting)) {
       if (first.deadlineAt > now) return this.#arm(Math.ceil(first.deadlineAt - now))
       if (first.deadlineAt > 0) this.#abort(first, this.#options.timeoutError())
@@ -77,9 +86,18 @@ export class CallsUnderWay {
   #abort(call: CallUnderWay, error: Error): void {
     // Whatever its handlers do, it is not met again.
     remove(call)
-    call.abort(error)
+    try {
+      call.abort(error)
+    } catch (thrown) {
+      // Of its own handler: no affair of the other calls', nor to be swallowed.
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
   }
 }
+
+const lateMs = 100
 
 // A ring with one node that is no call, so that there is no first or last case.
 function emptyRing(): CallUnderWay {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 
 type Handler = Dispatcher.DispatchHandler
@@ -14,6 +15,17 @@ export class ForwardingHandler implements Required<Omit<Handler, 'onResponseStar
 
   constructor(next: Handler) {
     this.next = next
+  }
+
+  /**
+   * Runs this in the asynchronous context in which the request was made. undici calls back in that of the connection, which is
+   * whoever opened it.
+   */
+  inContext<Result>(work: () => Result): Result {
+    const { next } = this
+    if (next instanceof ForwardingHandler) return next.inContext(work)
+    // undici's own handlers, but for that of fetch, are.
+    return next instanceof AsyncResource ? next.runInAsyncScope(work) : work()
   }
 
   onRequestStart(controller: Controller, context: unknown): void {

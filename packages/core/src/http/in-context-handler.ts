@@ -10,6 +10,10 @@ import { ForwardingHandler } from './forwarding-handler.ts'
 export class InContextHandler extends ForwardingHandler {
   readonly #inside = AsyncLocalStorage.snapshot()
 
+  override inContext<Result>(work: () => Result): Result {
+    return this.#inside(work)
+  }
+
   override onRequestStart(...event: Parameters<ForwardingHandler['onRequestStart']>): void {
     this.#inside(() => super.onRequestStart(...event))
   }

@@ -18,7 +18,9 @@ export class PipelineDispatcher extends Dispatcher {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    return this.#pipeline.dispatch(options, handler)
+    this.#pipeline.dispatch(options, handler)
+    // What a dispatcher below means by false, waiting for its `drain`, nobody could do here.
+    return true
   }
 
   override close(callback?: () => void): Promise<void> & void {

@@ -6,6 +6,7 @@ import {
   type HttpExchangeRequest,
   type HttpExchangeResponse,
 } from '../oauth/http-exchange.ts'
+import { boundOrigins, mayPass } from './bound-origins.ts'
 import { CertificateAgents } from './certificate-agents.ts'
 
 const maxBodyBytes = 1024 * 1024
@@ -23,8 +24,14 @@ export interface ServerConnection {
 export function connectToServer(given: Dispatcher | undefined, clock: Clock): ServerConnection {
   const usual = given ?? new Agent()
   const withCertificate = new CertificateAgents(clock)
-  const exchange: HttpExchange = (message) => {
-    const { certificate } = message
+  const bound = given === undefined ? undefined : boundOrigins(given)
+  const exchange: HttpExchange = async (message) => {
+    const { certificate, url } = message
+    const { origin } = new URL(url)
+    // A Client or a Pool sends what it is given to its own origin: there the credentials have no business.
+    if (bound !== undefined && !mayPass(bound(), origin, new Set([origin]))) {
+      throw new TypeError(`oauth.dispatcher: expected one that can send to ${origin}, not one that is bound elsewhere`)
+    }
     if (certificate === undefined) return send(message, usual)
     return withCertificate.request(certificate, (dispatcher) => send(message, dispatcher))
   }

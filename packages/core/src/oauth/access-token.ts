@@ -1,5 +1,11 @@
 import { inspect } from 'node:util'
 
+/** Longest value of an access token that is taken, in characters. */
+export const maxTokenLength = 16 * 1024
+
+/** RFC 6750 §2.1, b64token: nothing that could end a header line or start another parameter. */
+export const tokenSyntax = /^[A-Za-z0-9\-._~+/]+=*$/
+
 /** What an access token is made from. */
 export interface AccessTokenFields {
   readonly value: string

@@ -15,6 +15,6 @@ export interface ClientCertificate {
 export interface MutualTls {
   /** The certificate to connect with now. Rejects when there is none that can be used. */
   read(attempt?: ClientAuthAttempt): Promise<ClientCertificate>
-  /** That of the certificate that was last read; undefined before. Part of the token key. */
+  /** That of the certificate that was last read; undefined before. Part of the key of a token got with it. */
   readonly thumbprint: string | undefined
 }

@@ -1,7 +1,7 @@
 /** What an error answer of the token endpoint is about. */
 export type RefusalKind = 'transient' | 'credential' | 'request'
 
-// RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5: what is defined, and what it is about.
+// RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5 and §8: what is defined, and what it is about.
 const kinds: Readonly<Record<string, RefusalKind>> = {
   invalid_client: 'credential',
   unauthorized_client: 'credential',
@@ -11,6 +11,7 @@ const kinds: Readonly<Record<string, RefusalKind>> = {
   invalid_target: 'request',
   invalid_authorization_details: 'request',
   invalid_dpop_proof: 'request',
+  use_dpop_nonce: 'request',
   unsupported_grant_type: 'request',
   access_denied: 'request',
   server_error: 'transient',

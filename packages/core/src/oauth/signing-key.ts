@@ -55,7 +55,7 @@ export function readSigningKey(
     algorithm: chosen,
     keyId: jwk?.kid,
     get version() {
-      return versionOf(readable)
+      return versionOf(readable, jwk?.kid)
     },
     sign: (header, claims) => new SignJWT(claims).setProtectedHeader(header as JWTHeaderParameters).sign(readable),
   }
@@ -104,8 +104,11 @@ function checkSignature(method: string, algorithm: string, signature: unknown): 
   throw new TypeError(`${method}: key.sign: expected ${wanted} as a Uint8Array${notDer}`)
 }
 
-// The public half tells one key from another, whatever form each came in. A CryptoKey may keep even that to itself.
-function versionOf(key: webcrypto.CryptoKey | KeyObject): string | undefined {
-  if (!(key instanceof KeyObject)) return undefined
-  return hash('sha256', createPublicKey(key).export({ type: 'spki', format: 'der' }), 'base64url')
+// The public half tells one key from another, whatever form each came in, and its name may be what was wrong. A CryptoKey
+// may keep even that to itself.
+function versionOf(key: webcrypto.CryptoKey | KeyObject, keyId: string | undefined): string | undefined {
+  if (!(key instanceof KeyObject) && !key.extractable) return undefined
+  const readable = key instanceof KeyObject ? key : KeyObject.from(key)
+  const thumbprint = hash('sha256', createPublicKey(readable).export({ type: 'spki', format: 'der' }), 'base64url')
+  return keyId === undefined ? thumbprint : `${thumbprint} ${keyId}`
 }

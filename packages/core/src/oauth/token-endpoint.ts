@@ -7,6 +7,7 @@ import {
   type ClientAuthAttempt,
   type CredentialUsed,
 } from './client-auth.ts'
+import { maxTokenLength, tokenSyntax } from './access-token.ts'
 import { refusalKind } from './error-codes.ts'
 import type { HttpExchange, HttpExchangeResponse } from './http-exchange.ts'
 import { retryAtOf } from './retry-after.ts'
@@ -44,10 +45,6 @@ export interface TokenEndpointResponse {
   readonly expiresIn: unknown
   readonly refreshIn: unknown
 }
-
-const maxTokenLength = 16 * 1024
-// RFC 6750 §2.1, b64token: nothing that could end a header line or start another parameter.
-const tokenSyntax = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
  * Does what `send` does over `exchange`, with a proof in each request. Once more, with everything in it made anew, when the

@@ -53,6 +53,8 @@ export interface CachingSourceOptions {
   readonly random: () => number
   /** What a call with this context asks for. Cheap: it is called for each call. */
   planOf(context: CallContext | undefined): TokenPlan
+  /** Told when a token for this plan is at hand under another key, where it is to be looked for from now on. */
+  moved?(plan: TokenPlan, key: string): void
   /** Asks the authorization server. */
   issue(plan: TokenPlan, attempt: TokenAttempt): Promise<IssuedToken>
   close(): Promise<void>
@@ -79,7 +81,9 @@ export class CachingSource implements TokenSource {
     this.#options = options
     this.dpop = options.dpop
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
-    this.#shared = isMemoryCache(cache) ? undefined : new SharedTier(cache, clock)
+    this.#shared = isMemoryCache(cache)
+      ? undefined
+      : new SharedTier(cache, clock, options.dpop === undefined ? 'Bearer' : 'DPoP')
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
     this.#renewals = new RenewalBackoff(random)
@@ -214,11 +218,13 @@ export class CachingSource implements TokenSource {
     const held = this.#usable(key)
     const entry = lifetime === undefined ? undefined : { token, lifetime }
     if (held !== undefined && (entry === undefined || !this.#isBetter(entry, held, forced))) {
+      this.#options.moved?.(plan, key)
       this.#backOff(plan, held)
       return
     }
     if (entry === undefined) return
     this.#memory.set(plan.key, entry)
+    this.#options.moved?.(plan, key)
     this.#sweeper.start()
     this.#renewals.forget(plan.key)
     this.#keepWarm(plan, entry, entry.lifetime.renewAfterMs - this.#ageOf(entry))

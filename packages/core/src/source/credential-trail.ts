@@ -51,13 +51,18 @@ export class CredentialTrail {
   async #send<Result>(signal: AbortSignal, send: Send<Result>): Promise<Result> {
     this.#attempts += 1
     this.#version = undefined
+    let used: string | undefined
     const attempt = { number: this.#attempts, signal, refused: this.#refused }
     try {
-      return await send(attempt, ({ version }) => (this.#version = version))
+      return await send(attempt, ({ version }) => {
+        used = version
+        // A provider may answer after its attempt was given up, while the next one is under way.
+        if (!signal.aborted) this.#version = version
+      })
     } catch (error) {
       if (error instanceof UnchangedCredentialError) throw this.#refusal ?? error
-      if (this.#version !== undefined && failureKind(error) === 'credential') {
-        this.#refused.add(this.#version)
+      if (used !== undefined && failureKind(error) === 'credential') {
+        this.#refused.add(used)
         this.#refusal = error
       }
       throw error

@@ -26,7 +26,7 @@ interface Entry {
   trial: boolean
 }
 
-// A credential that is another one each time it is read would make a request of each call.
+// A credential that is another one each time it is read would make a request of each call, and each the first failure.
 const maxVersions = 8
 
 /** How a request that was let through ended. */
@@ -86,9 +86,11 @@ export class NegativeCache {
     // One from here was remembered before.
     if (!remember || kind === 'local' || !(error instanceof TokenwellError) || error.fromCache) return
     if (kind === 'credential') {
-      const versions = new Set([...(before?.versions ?? []), ...trail.refused])
-      // With another credential it is the first failure again.
-      const failures = versions.size === before?.versions.size ? before.failures + 1 : 1
+      const all = new Set([...(before?.versions ?? []), ...trail.refused])
+      const versions = new Set([...all].slice(-maxVersions - 1))
+      // With another credential it is the first failure again, unless there are too many of them.
+      const isOther = all.size !== before?.versions.size && all.size <= maxVersions
+      const failures = isOther ? 1 : (before?.failures ?? 0) + 1
       this.#ofClient = this.#entry(error, kind, failures, versions)
     } else {
       const entry = this.#entry(error, kind, (own?.failures ?? 0) + 1, new Set())

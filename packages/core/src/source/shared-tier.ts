@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { maxTokenLength, tokenSyntax } from '../oauth/access-token.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
 
@@ -12,12 +13,15 @@ const timeoutMs = 250
 export class SharedTier {
   readonly #cache: TokenCache
   readonly #clock: Clock
+  readonly #tokenType: string
   /** Refused tokens, which the cache may still have: telling it takes time, and may fail. */
   readonly #refused = new BoundedMap<true>(1000)
 
-  constructor(cache: TokenCache, clock: Clock) {
+  /** `tokenType`: of the tokens that are asked for. Any other is not taken, above all none that needs no proof. */
+  constructor(cache: TokenCache, clock: Clock, tokenType: 'Bearer' | 'DPoP') {
     this.#cache = cache
     this.#clock = clock
+    this.#tokenType = tokenType.toLowerCase()
   }
 
   async get(key: string): Promise<CachedToken | undefined> {
@@ -25,7 +29,8 @@ export class SharedTier {
     const cancelTimer = this.#clock.setTimer(() => resolve(undefined), timeoutMs)
     try {
       const found: unknown = await Promise.race([this.#cache.get(key), promise])
-      return isCachedToken(found) && this.#refused.peek(found.token.generation) === undefined ? found : undefined
+      if (!isCachedToken(found) || found.token.tokenType.toLowerCase() !== this.#tokenType) return undefined
+      return this.#refused.peek(found.token.generation) === undefined ? found : undefined
     } catch {
       return undefined
     } finally {
@@ -51,6 +56,9 @@ function isCachedToken(found: unknown): found is CachedToken {
   const { token, lifetime } = (found ?? {}) as Partial<CachedToken>
   return (
     typeof token?.value === 'string' &&
+    token.value.length <= maxTokenLength &&
+    tokenSyntax.test(token.value) &&
+    typeof token.tokenType === 'string' &&
     typeof token.generation === 'string' &&
     typeof token.expiresAt === 'number' &&
     typeof lifetime?.start?.wall === 'number' &&

@@ -1,7 +1,9 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { createPrivateKey, generateKeyPairSync, webcrypto } from 'node:crypto'
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { tokenReply, type RecordedRequest, type Reply } from '@tokenwell/testing'
 import { decodeJwt, generateKeyPair } from 'jose'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -353,6 +355,8 @@ describe('a secret in a file', () => {
     ['missing', (file) => rm(file), 'the file cannot be read'],
     ['empty', (file) => writeFile(file, ''), 'the file is empty'],
     ['a newline alone', (file) => writeFile(file, '\n'), 'the file is empty'],
+    ['a pipe', async (file) => void (await rm(file), execFileSync('mkfifo', [file])), 'the file cannot be read'],
+    ['a device', (file) => rm(file).then(() => symlink('/dev/zero', file)), 'the file cannot be read'],
     ['a folder', (file) => rm(file).then(() => mkdir(file)), 'the file cannot be read'],
     ['endless', (file) => writeFile(file, 'x'.repeat(1024 * 1024 + 1)), 'the file is over 1048576 bytes'],
   ])('that is %s fails the token request, and works as soon as it is there', async (_name, spoil, message) => {
@@ -406,6 +410,62 @@ describe('a key that rotates', () => {
     await rejection(source.get())
     expect(server.requests).toHaveLength(2)
   })
+})
+
+it('a key given as a JWK whose kid was put right is another one', async () => {
+  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  let kid = 'wrong'
+  const clientAuth = privateKeyJwt(() => ({ ...jwk, kid }), { audience: 'token-endpoint' })
+  const { source, server } = await sourceAtEndpoint(invalidClient, { clientAuth })
+  await rejection(source.get())
+  kid = 'right'
+  server.respondWith(() => tokenReply())
+  expect((await source.get()).tokenType).toBe('Bearer')
+})
+
+describe('a refused credential that is another one each time makes the pauses no shorter', () => {
+  const pkcs8 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'der' })
+  const imported = (extractable: boolean) => () =>
+    webcrypto.subtle.importKey('pkcs8', pkcs8, { name: 'ECDSA', namedCurve: 'P-256' }, extractable, ['sign'])
+  let count = 0
+  it.each<[string, ClientAuth]>([
+    ['a CryptoKey that is imported anew', privateKeyJwt(imported(false), { audience: 'token-endpoint' })],
+    ['an extractable one, which tells its public half', privateKeyJwt(imported(true), { audience: 'token-endpoint' })],
+    ['a secret with a version of its own', clientSecretPost(() => ({ value: 'wrong', version: `${(count += 1)}` }))],
+  ])('%s', async (_name, clientAuth) => {
+    const { source, clock, server } = await sourceAtEndpoint(invalidClient, { clientAuth })
+    const minute = async () => {
+      const before = server.requests.length
+      for (let second = 0; second < 60; second++) {
+        await rejection(source.get())
+        await clock.advance(1000)
+      }
+      return server.requests.length - before
+    }
+    for (let warmUp = 0; warmUp < 3; warmUp++) await minute()
+    expect(await minute()).toBeLessThanOrEqual(4)
+  })
+})
+
+it('a secret that comes after its attempt was given up is not taken for that of the next attempt', async () => {
+  const late = Promise.withResolvers<string>()
+  const asked = Promise.withResolvers<void>()
+  const answers: (() => string | Promise<string>)[] = [() => late.promise, () => 'new']
+  const clientAuth = clientSecretPost(() => {
+    asked.resolve()
+    return (answers.shift() ?? (() => 'new'))()
+  })
+  const { source, clock, server } = await sourceAtEndpoint(undefined, { clientAuth, timeoutMs: 10_000 })
+  server.respondWith(async () => {
+    late.resolve('old')
+    await setImmediate()
+    return invalidClient
+  })
+  const failure = rejection(source.get())
+  await asked.promise
+  await clock.advance(5000)
+  expect(await driven(clock, failure)).toMatchObject({ error: 'invalid_client' })
+  expect(server.requests.map(secretOf)).toEqual(['new'])
 })
 
 describe('a client authentication of the user', () => {

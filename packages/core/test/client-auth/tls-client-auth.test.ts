@@ -204,6 +204,49 @@ describe('tls_client_auth', () => {
     expect((await other.get()).value).toBe(newer.value)
   })
 
+  it.each(['slow', 'down'])(
+    'keeps using a usable token while one with a renewed certificate is on its way: %s',
+    async (kind) => {
+      const server = await startServer()
+      const clock = createManualClock()
+      let current = orders
+      const provider = vi.fn(() => pem(current))
+      const source = sourceAt(server, { clientAuth: tlsClientAuth(provider), clock, renewal: { jitter: 0 } })
+      const held = await source.get()
+      await clock.advance(held.expiresAt - clock.now() - 500_000)
+      current = renewed
+      const hold = Promise.withResolvers<void>()
+      server.hold = hold.promise
+      onTestFinished(() => hold.resolve())
+      const before = server.requests.length
+      if (kind === 'down') await server.close()
+      const asked = provider.mock.calls.length
+      expect(await source.get()).toBe(held)
+      await expect.poll(() => provider.mock.calls.length).toBeGreaterThan(asked)
+      if (kind === 'slow') await expect.poll(() => server.requests.length).toBe(before + 1)
+      expect(await source.get()).toBe(held)
+      expect(await source.get()).toBe(held)
+      if (kind === 'down') return
+      hold.resolve()
+      await expect.poll(() => source.get()).not.toBe(held)
+      expect(server.requests.at(-1)?.thumbprint).toBe(renewed.thumbprint)
+      expect(server.requests).toHaveLength(before + 1)
+    },
+  )
+
+  it('of a provider is asked for once when many calls come before the first token', async () => {
+    const server = await startServer()
+    const hold = Promise.withResolvers<void>()
+    server.hold = hold.promise
+    const source = sourceAt(server, { clientAuth: tlsClientAuth(() => pem(orders)) })
+    const first = source.get()
+    await expect.poll(() => server.requests.length).toBe(2)
+    const others = Array.from({ length: 10 }, () => source.get())
+    hold.resolve()
+    expect(new Set(await Promise.all([first, ...others])).size).toBe(1)
+    expect(server.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
+  })
+
   // regressions J42
   it('makes other connections for another certificate, and lets those before end what they have begun', async () => {
     const server = await startServer()

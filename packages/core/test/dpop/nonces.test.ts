@@ -7,7 +7,14 @@ import {
 } from '@tokenwell/testing'
 import { decodeJwt } from 'jose'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { clientSecretBasic, createUpstream, type Upstream } from '../../src/index.ts'
+import {
+  clientCredentials,
+  clientSecretBasic,
+  clientSecretPost,
+  createTokenSource,
+  createUpstream,
+  type Upstream,
+} from '../../src/index.ts'
 import { DpopNonces } from '../../src/source/dpop-nonces.ts'
 import { rejection, tokenEndpoint } from '../support.ts'
 
@@ -149,6 +156,23 @@ describe('a token endpoint', () => {
     const { server, upstream } = await world({ body: {} }, { status: 400, body: { error: 'use_dpop_nonce' } })
     expect(await rejection(upstream.fetch('/x'))).toMatchObject({ error: 'use_dpop_nonce' })
     expect(server.requests).toHaveLength(1)
+  })
+
+  it('that asks for a nonce with 401 does not say that the secret is wrong', async () => {
+    const server = await tokenEndpoint({ status: 401, body: { error: 'use_dpop_nonce' } })
+    const source = createTokenSource({
+      tokenEndpoint: `${server.url}/token`,
+      clientId: 'o',
+      clientAuth: clientSecretPost(['current', 'previous']),
+      dpop: true,
+      grant: clientCredentials({ scope: ({ tenant }) => tenant ?? '' }),
+    })
+    onTestFinished(() => source.close())
+    for (const tenant of ['one', 'two']) {
+      const error = await rejection(source.get({ context: { tenant } }))
+      expect(error).toMatchObject({ error: 'use_dpop_nonce', fromCache: false })
+    }
+    expect(server.requests.map(({ form }) => form.get('client_secret'))).toEqual(['current', 'current'])
   })
 
   it('has nonces of its own, though it be the API at the same time', async () => {

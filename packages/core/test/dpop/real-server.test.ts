@@ -142,6 +142,58 @@ describe('keys', () => {
       /^oauth\.dpop: key: expected \{ privateKey, publicKey \}/,
     ],
     [
+      'a private key in the place of the public one',
+      async () => {
+        const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+        return { key: { privateKey, publicKey: privateKey } }
+      },
+      /^oauth\.dpop: key: expected the public key that/,
+    ],
+    [
+      'a pair whose halves do not belong together',
+      async () => ({
+        key: {
+          privateKey: (await generateKeyPair('ES256', { extractable: true })).privateKey,
+          publicKey: (await generateKeyPair('ES256')).publicKey,
+        },
+      }),
+      /^oauth\.dpop: key: expected the public key that/,
+    ],
+    [
+      'a pair on two curves, of which one half is locked up',
+      async () => ({
+        key: {
+          privateKey: (await generateKeyPair('ES256')).privateKey,
+          publicKey: (await generateKeyPair('ES384')).publicKey,
+        },
+      }),
+      /^oauth\.dpop: key: expected the public key that/,
+    ],
+    [
+      'a JWK whose halves do not belong together',
+      async () => {
+        const [one, other] = await Promise.all([1, 2].map(() => generateKeyPair('Ed25519', { extractable: true })))
+        return { key: { ...(await exportJWK(one!.privateKey)), x: (await exportJWK(other!.publicKey)).x } }
+      },
+      /^oauth\.dpop: key: expected /,
+    ],
+    [
+      'an rsa-pss key, which has no form as a JWK,',
+      async () => ({ key: generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey }),
+      /^oauth\.dpop: key: an rsa-pss key/,
+    ],
+    [
+      'an external signer',
+      async () => ({ key: { algorithm: 'ES256', sign: async () => new Uint8Array(64) } }),
+      /^oauth\.dpop: key: expected a private key/,
+    ],
+    ['null as key', async () => ({ key: null }), /^oauth\.dpop: key: expected a private key/],
+    [
+      'an encrypted PEM, for which there is no passphrase here,',
+      async () => ({ key: ec.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }) }),
+      /^oauth\.dpop: key: the PEM is encrypted/,
+    ],
+    [
       'an algorithm that does not fit',
       async () => ({ key: ec, algorithm: 'ES256' }),
       /^oauth\.dpop: algorithm: expected one of ES384/,
@@ -152,7 +204,9 @@ describe('keys', () => {
   ])('%s is refused', async (_name, given, message) => {
     const dpop = (await given()) as OAuthOptions['dpop']
     const oauth = { issuer: 'https://as.example', clientId: 'orders', clientAuth: clientSecretBasic('s'), dpop }
-    expect(() => createUpstream({ baseUrl: 'https://api.example', oauth })).toThrow(message)
+    expect(() => createUpstream({ baseUrl: 'https://api.example', oauth })).toThrow(
+      expect.toSatisfy((error: unknown) => error instanceof TypeError && message.test(error.message)),
+    )
   })
 
   it('each source has one of its own, and never uses a token that is bound to another', async () => {

@@ -22,7 +22,7 @@ async function world(reply: Reply, options: Partial<UpstreamOptions> = {}, token
   const server = await tokenEndpoint(token ?? ((_request, index) => tokenReply({ accessToken: `token-${index}` })))
   const api = await createScriptedServer(reply)
   const oauth = { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic('s') }
-  const upstream = createUpstream({ name: 'billing', baseUrl: api.url, oauth, timeoutMs: 150, ...options })
+  const upstream = createUpstream({ name: 'billing', baseUrl: api.url, oauth, timeoutMs: 600, ...options })
   onTestFinished(async () => void (await Promise.all([upstream.close(), api.close()])))
   return { server, api, upstream }
 }
@@ -45,7 +45,7 @@ describe('a call that has no response in time fails with an error that says so',
         code: 'ERR_TOKENWELL_TIMEOUT',
         statusCode: 504,
         message: 'Upstream "billing": the API did not answer in time',
-        cause: { message: 'no response headers after 150 ms (timeoutMs)' },
+        cause: { message: 'no response headers after 600 ms (timeoutMs)' },
       })
       await expect.poll(() => api.openConnectionCount).toBe(0)
     })
@@ -112,7 +112,7 @@ describe('a call that has no response in time fails with an error that says so',
 
 describe('the deadline ends with the response headers', () => {
   it('a body may take longer', async () => {
-    const { upstream } = await world({ body: 'abcd', slowBody: { chunk: 1, everyMs: 100 } })
+    const { upstream } = await world({ body: 'abcd', slowBody: { chunk: 1, everyMs: 300 } })
     const { body } = await upstream.request('/x')
     expect(await body.text()).toBe('abcd')
   })

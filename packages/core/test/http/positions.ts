@@ -39,12 +39,17 @@ export function place(position: Position, parts: Parts): Way {
     case 'bare authorize, outside':
       return { origin, dispatcher: agent(agentOptions).compose(ours(), ...given) }
     case 'inside': {
-      const upstream = upstreamAt(origin, { origins, oauth: source, dispatcher: agent(agentOptions).compose(...given) })
+      const upstream = upstreamAt(origin, {
+        origins,
+        retry: false,
+        oauth: source,
+        dispatcher: agent(agentOptions).compose(...given),
+      })
       return { origin, dispatcher: upstream.dispatcher, upstream }
     }
     default: {
       const dispatcher = position === 'outside' ? undefined : agent(agentOptions)
-      const upstream = upstreamAt(origin, { origins, oauth: source, dispatcher })
+      const upstream = upstreamAt(origin, { origins, retry: false, oauth: source, dispatcher })
       return { origin, dispatcher: upstream.dispatcher.compose(...given) }
     }
   }

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
@@ -687,6 +688,35 @@ describe('a cache that is given', () => {
       cache: { ...remote(), get: async () => answer() as CachedToken },
     })
     expect((await source.get()).tokenType).toBe('Bearer')
+  })
+
+  const plain = { value: 'v', generation: 'g', tokenType: 'Bearer', expiresAt: Number.MAX_SAFE_INTEGER }
+  it.each<[string, object]>([
+    ['no type', { tokenType: undefined }],
+    ['a type that is none', { tokenType: null }],
+    ['a type that nobody asked for', { tokenType: 'N_A' }],
+    ['the type of a token that is bound to a key', { tokenType: 'DPoP' }],
+    ['a line break in its value', { value: 'v\r\nx: y' }],
+    ['a value that is too long', { value: 'v'.repeat(16 * 1024 + 1) }],
+  ])('elsewhere, that gives a token with %s is not believed', async (_name, wrong) => {
+    const clock = createManualClock()
+    const start = { wall: clock.now(), monotonic: clock.monotonic() }
+    const lifetime = { start, lifetimeMs: 3_600_000, renewAfterMs: 3_000_000, usableForMs: 3_500_000 }
+    const cache = { get: () => ({ token: { ...plain, ...wrong }, lifetime }) as never, set() {}, delete: () => true }
+    const { source, server } = await sourceAtEndpoint(undefined, { cache, clock })
+    expect((await source.get()).value).not.toBe(plain.value)
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it('elsewhere, that gives a token for anybody where one bound to a key was asked for is not believed', async () => {
+    const clock = createManualClock()
+    const start = { wall: clock.now(), monotonic: clock.monotonic() }
+    const lifetime = { start, lifetimeMs: 3_600_000, renewAfterMs: 3_000_000, usableForMs: 3_500_000 }
+    const cache = { get: () => ({ token: plain, lifetime }) as never, set() {}, delete: () => true }
+    const dpop = { key: generateKeyPairSync('ed25519').privateKey }
+    const reply = () => tokenReply({ tokenType: 'DPoP' })
+    const { source } = await sourceAtEndpoint(reply, { cache, clock, dpop })
+    expect((await source.get()).tokenType).toBe('DPoP')
   })
 
   it('elsewhere, that hangs is waited for 250 ms', async () => {
