@@ -1,4 +1,5 @@
 import type { CallContext } from './context/call-context.ts'
+import { TokenwellError } from './errors.ts'
 import type { Grant } from './grants/grant.ts'
 import { connectToServer, type ServerConnection } from './http/server-exchange.ts'
 import type { MutualTls } from './oauth/client-certificate.ts'
@@ -20,6 +21,11 @@ const maxFlights = 1000
 const maxPlans = 1000
 
 type PlanOf = (context: CallContext | undefined) => TokenPlan
+
+interface Plans {
+  readonly planOf: PlanOf
+  readonly moved?: (plan: TokenPlan, key: string) => void
+}
 
 /**
  * A source of access tokens without an upstream: for other HTTP clients, message brokers, databases.
@@ -77,7 +83,8 @@ export function tokenSourceFor(
     maxFlights,
     random,
     issue,
-    ...plansFor(options),
+    contextual: grant.contextual,
+    ...namedFor(upstream, plansFor(options)),
     close: async () => {
       metadata.close()
       await connection.close()
@@ -116,6 +123,21 @@ function identityOf(options: ResolvedOAuthOptions, certificate: string | undefin
     clientAuthMethod: options.clientAuth.method ?? 'custom',
     grantType: options.grant.type,
     confirmation,
+    tenant: options.tenant,
+  }
+}
+
+/** What a context lacks is told with the upstream's name. */
+function namedFor(upstream: string | undefined, { planOf, ...plans }: Plans): Plans {
+  return {
+    ...plans,
+    planOf(context) {
+      try {
+        return planOf(context)
+      } catch (error) {
+        throw error instanceof TokenwellError ? error.reissue({ upstream }) : error
+      }
+    },
   }
 }
 
@@ -123,10 +145,7 @@ function identityOf(options: ResolvedOAuthOptions, certificate: string | undefin
  * Plans by context. With a certificate each stays under the one its token was got with until another token has arrived:
  * reading a new certificate hides no token, and what is under way is found.
  */
-function plansFor(options: ResolvedOAuthOptions): {
-  readonly planOf: PlanOf
-  readonly moved?: (plan: TokenPlan, key: string) => void
-} {
+function plansFor(options: ResolvedOAuthOptions): Plans {
   const { mutualTls } = options.clientAuth
   const identity = identityOf(options, undefined)
   const planOf = plansWith(identity, options.grant)
@@ -171,9 +190,9 @@ function plansWith(identity: TokenKeyIdentity, grant: Grant): PlanOf {
   }
   const withoutContext = grant.contextual ? undefined : plan(undefined)
   if (withoutContext !== undefined) return () => withoutContext
-  const none: CallContext = Object.freeze({})
   const known = new WeakMap<CallContext, TokenPlan>()
-  return (context = none) => {
+  return (context) => {
+    if (context === undefined) return plan(undefined)
     const before = known.get(context)
     if (before !== undefined) return before
     const made = grant.credentials === undefined ? plan(context) : forContext(plan(context), context)

@@ -26,7 +26,7 @@ export abstract class TokenwellError extends Error {
   abstract readonly code: string
   /**
    * What a server should answer its caller if nobody handles this error: 502 when the authorization server refused this
-   * service, 503 when it could not be reached, 504 when the API did not answer in time.
+   * service, 503 when it could not be reached, 504 when the API did not answer in time, 4xx when its caller left something out.
    */
   readonly statusCode: number
   /** The same, by the other name that frameworks look for. Never the status of somebody else's answer. */
@@ -215,5 +215,36 @@ export class UpstreamClosedError extends TokenwellError {
 
   constructor(problem: string, details: TokenwellErrorDetails) {
     super(problem, details, 503)
+  }
+}
+
+/** Details of a {@link CallContextError}. */
+export interface CallContextErrorDetails extends TokenwellErrorDetails {
+  readonly lacks: 'subjectToken' | 'tenant'
+  readonly hasContext: boolean
+}
+
+/**
+ * Which token a call needs depends on its context, and that lacks what decides. Nothing was sent.
+ *
+ * A call with a context serves somebody, who is to blame: 401 if there is no `subjectToken`, and 400 if there is no `tenant`. A call
+ * without any context was made outside of `run` and `with`, or an adapter is missing: 500.
+ */
+export class CallContextError extends TokenwellError {
+  readonly code = 'ERR_TOKENWELL_CONTEXT'
+  /** The member of the `CallContext` that was needed. */
+  readonly lacks: 'subjectToken' | 'tenant'
+
+  constructor(problem: string, details: CallContextErrorDetails) {
+    const { lacks, hasContext } = details
+    const cause =
+      details.cause ?? new Error(hasContext ? `no ${lacks} in the call's context` : 'the call has no context')
+    super(problem, { ...details, cause }, hasContext ? (lacks === 'subjectToken' ? 401 : 400) : 500)
+    this.lacks = lacks
+  }
+
+  /** Headers for that answer: a 401 needs a challenge (RFC 9110 §15.5.2), and Express and Fastify send it by themselves. */
+  get headers(): Readonly<Record<string, string>> | undefined {
+    return this.statusCode === 401 ? { 'www-authenticate': 'Bearer' } : undefined
   }
 }

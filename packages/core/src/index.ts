@@ -11,7 +11,7 @@ export type {
 export { createUpstream } from './upstream.ts'
 export type { Upstream } from './upstream.ts'
 export { createTokenSource } from './create-token-source.ts'
-export type { OAuthOptions, RetryOptions, UpstreamOptions } from './options.ts'
+export type { OAuthByTenant, OAuthOptions, RetryOptions, UpstreamOptions } from './options.ts'
 export { clientSecretBasic } from './client-auth/client-secret-basic.ts'
 export type { ClientSecretBasicOptions } from './client-auth/client-secret-basic.ts'
 export { clientSecretPost } from './client-auth/client-secret-post.ts'
@@ -41,6 +41,8 @@ export { jwtBearer } from './grants/jwt-bearer.ts'
 export type { JwtBearerOptions, SignedJwtBearerOptions } from './grants/jwt-bearer.ts'
 export { refreshToken } from './grants/refresh-token.ts'
 export type { RefreshTokenOptions } from './grants/refresh-token.ts'
+export { tokenExchange } from './grants/token-exchange.ts'
+export type { TokenExchangeOptions } from './grants/token-exchange.ts'
 export { authorizationCode } from './grants/authorization-code.ts'
 export type { AuthorizationCodeOptions } from './grants/authorization-code.ts'
 export type { AccessOptions, Contextual } from './grants/access-options.ts'
@@ -55,6 +57,7 @@ export type { Fetch } from './http/fetch.ts'
 export { authorize } from './http/authorize.ts'
 export type { AuthorizeOptions } from './http/authorize.ts'
 export {
+  CallContextError,
   OriginNotAllowedError,
   OverloadError,
   PathNotAllowedError,

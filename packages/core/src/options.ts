@@ -1,6 +1,7 @@
 import { checkHeaders } from './check-headers.ts'
 import { check, checkBoolean, checkMethods, checkMs, checkObject, checkUrl, inPath, isText } from './check-options.ts'
 import { longestTimerMs, systemClock, type Clock } from './clock.ts'
+import type { CallContext } from './context/call-context.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
@@ -58,6 +59,14 @@ export interface OAuthOptions {
 }
 
 /**
+ * The options of one tenant, for upstreams whose tenants have clients, servers or scopes of their own. Called when a call names a
+ * tenant (`context.tenant`) for the first time, with the tenant alone, since other calls will use what it gives. The tenant's tokens
+ * then come from a source of its own, until 1000 others have been used since. What is wrong in the options is a `TypeError` of
+ * the call, as is what the function throws, which is how it says that there is no such tenant; neither is remembered.
+ */
+export type OAuthByTenant = (context: CallContext & { readonly tenant: string }) => OAuthOptions
+
+/**
  * What is sent again: requests that may be repeated (RFC 9110 §9.2.2) and whose body is at hand, when the connection failed before
  * there was a response, or the response says that the API is busy. The pause is what `Retry-After` says (RFC 9110
  * §10.2.3), else random up to 200 ms, doubling, at most 2 s. A response whose pause would outlast `timeoutMs` is given as it came,
@@ -84,9 +93,9 @@ export interface DpopOptions {
 export interface UpstreamOptions {
   /** Paths are appended to it: `/invoices` and `invoices` both become `…/v1/invoices`. */
   readonly baseUrl: string | URL
-  /** Where the token comes from: options, or a source made by `createTokenSource` or by you. A source that was given is
-   * never closed by the upstream. */
-  readonly oauth: OAuthOptions | TokenSource
+  /** Where the token comes from: options, a function that gives those of a tenant, or a source made by `createTokenSource` or
+   * by you. A source that was given is never closed by the upstream. */
+  readonly oauth: OAuthOptions | OAuthByTenant | TokenSource
   /** Told in error messages. Default: its name in `createUpstreams`, else none. */
   readonly name?: string | undefined
   /** Further origins that may get the token besides that of `baseUrl`. Default none. */
@@ -116,6 +125,8 @@ export interface UpstreamOptions {
 
 /** {@link OAuthOptions} checked and with every default in place. */
 export interface ResolvedOAuthOptions {
+  /** Whose they are, where tenants have their own. */
+  readonly tenant?: string | undefined
   readonly issuer: string | undefined
   readonly metadataUrl: string | undefined
   readonly tokenEndpoint: string | undefined
@@ -293,9 +304,9 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
   checkTimeout(timeoutMs, at('timeoutMs'))
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
   check(
-    options.oauth !== null && typeof options.oauth === 'object',
+    (options.oauth !== null && typeof options.oauth === 'object') || typeof options.oauth === 'function',
     at('oauth'),
-    'expected OAuth options or a token source',
+    'expected OAuth options, a function that gives them, or a token source',
   )
   return Object.freeze({
     baseUrl,

@@ -1,3 +1,4 @@
+import { check } from './check-options.ts'
 import { mergeContexts, type CallContext } from './context/call-context.ts'
 import { tokenSourceFor } from './create-token-source.ts'
 import { UpstreamClosedError, UpstreamTimeoutError } from './errors.ts'
@@ -5,7 +6,14 @@ import { connectUpstream, type Calls, type UpstreamConnection, type UpstreamRequ
 import type { Dispatcher } from './http/dispatcher.ts'
 import type { Fetch } from './http/fetch.ts'
 import { createTargetResolver } from './http/target.ts'
-import { resolveOAuthOptions, resolveUpstreamOptions, type OAuthOptions, type UpstreamOptions } from './options.ts'
+import {
+  resolveOAuthOptions,
+  resolveUpstreamOptions,
+  type OAuthByTenant,
+  type OAuthOptions,
+  type UpstreamOptions,
+} from './options.ts'
+import { TenantSource } from './source/tenant-source.ts'
 import type { TokenSource } from './source/token-source.ts'
 
 /** A protected API reached over HTTP with this service's own access token. */
@@ -45,7 +53,7 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
   const { name } = options
   const given = isTokenSource(options.oauth) ? options.oauth : undefined
   const oauthPath = path === '' ? 'oauth' : `${path}.oauth`
-  const source = given ?? tokenSourceFor(resolveOAuthOptions(options.oauth as OAuthOptions, oauthPath), name)
+  const source = given ?? ownSource(options.oauth as OAuthOptions | OAuthByTenant, oauthPath, name)
   const closedError = () => new UpstreamClosedError('it was closed', { upstream: name })
   let closing: Promise<void> | undefined
   const end = async () => {
@@ -137,7 +145,24 @@ class ConnectedUpstream implements BindableUpstream {
   }
 }
 
-function isTokenSource(value: OAuthOptions | TokenSource): value is TokenSource {
+const maxTenants = 1000
+
+function ownSource(oauth: OAuthOptions | OAuthByTenant, path: string, upstream: string | undefined): TokenSource {
+  if (typeof oauth !== 'function') return tokenSourceFor(resolveOAuthOptions(oauth, path), upstream)
+  const make = (tenant: string) => {
+    // Nothing else of the call that comes first: what is made here serves all calls for this tenant.
+    const given: unknown = oauth(Object.freeze({ tenant }))
+    check(!isPromise(given), path, 'expected OAuth options, not a promise; a secret may be a function that waits')
+    return tokenSourceFor({ ...resolveOAuthOptions(given as OAuthOptions, path), tenant }, upstream)
+  }
+  return new TenantSource({ upstream, make, maxTenants })
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+function isTokenSource(value: UpstreamOptions['oauth']): value is TokenSource {
   const { get, peek } = (value ?? {}) as Partial<TokenSource>
   return typeof get === 'function' && typeof peek === 'function'
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { mergeContexts, type CallContext } from './context/call-context.ts'
 import { requestContext, type RequestContext, type RequestContextOptions } from './context/request-context.ts'
 import type { UpstreamOptions } from './options.ts'
+import { warmUp } from './source/warm-up.ts'
 import { bind, upstreamFor, type BindableUpstream, type Upstream } from './upstream.ts'
 
 /** Options that several upstreams share; what one sets itself wins. */
@@ -16,7 +17,10 @@ export interface UpstreamsMembers<Names extends string> {
   /** How to make the context of an inbound request of node:http, for `with` and `run`: what the adapters use, and servers
    * that have none. Throws a `TypeError` for a wrong option. */
   requestContext(options?: RequestContextOptions): RequestContext
-  /** Gets a token for each upstream, so that the first call need not wait. Rejects if one could not be had. */
+  /**
+   * Gets a token for each upstream, so that the first call need not wait. Rejects if one could not be had. Where the token depends
+   * on the call's context, it is got for the context that this is called in (`run`), and left out without one.
+   */
   warmUp(): Promise<void>
   /** Closes them all. */
   close(): Promise<void>
@@ -81,7 +85,7 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
     run: (context, fn) => storage.run(mergeContexts(ambient(), context), fn),
     requestContext,
     warmUp: async () => {
-      await Promise.all(all().map((upstream) => upstream.tokens.get()))
+      await Promise.all(all().map(({ tokens }) => warmUp(tokens, ambient())))
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -3,6 +3,7 @@ import * as core from '../src/index.ts'
 
 it('exports these names and no others', () => {
   expect(Object.keys(core).toSorted()).toEqual([
+    'CallContextError',
     'OriginNotAllowedError',
     'OverloadError',
     'PathNotAllowedError',
@@ -31,5 +32,6 @@ it('exports these names and no others', () => {
     'privateKeyJwt',
     'refreshToken',
     'tlsClientAuth',
+    'tokenExchange',
   ])
 })

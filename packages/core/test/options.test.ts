@@ -141,7 +141,7 @@ describe('a wrong option is a TypeError at construction that names its path', ()
       { headers: { 'x a': 'b' } },
       'headers: expected header names as RFC 9110 allows them',
     ],
-    ['no oauth', { oauth: undefined }, 'oauth: expected OAuth options or a token source'],
+    ['no oauth', { oauth: undefined }, 'oauth: expected OAuth options, a function that gives them, or a token source'],
     [
       'an unknown option',
       { baseURL: 'https://a.example' },

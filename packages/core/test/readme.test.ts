@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { createAuthorizationServer, createOracleIdentityDomain, createProtectedApi } from '@tokenwell/testing'
 import { exportPKCS8, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clientSecretBasic, createTokenSource } from '../src/index.ts'
 import { createAuthority } from './client-auth/certificates.ts'
 import { mutualTlsServer, type MutualTlsServer } from './client-auth/mutual-tls-server.ts'
 
@@ -23,6 +24,8 @@ beforeAll(async () => {
   server = await createAuthorizationServer({
     clients: [
       { clientId: 'orders', method: 'client_secret_basic', secret },
+      { clientId: 'orders-acme', method: 'client_secret_basic', secret },
+      { clientId: 'orders-globex', method: 'client_secret_basic', secret },
       { clientId: 'orders-bound', method: 'client_secret_basic', secret, dpopBoundTokens: true },
     ],
   })
@@ -55,7 +58,11 @@ afterAll(async () => {
 /** What the README leaves to its reader. */
 const yourOwn = `
 export const kms = {}
-export const vault = { assertionFor: async (name) => process.env['ASSERTION_FOR_' + name] }
+export const vault = {
+  assertionFor: async (name) => process.env['ASSERTION_FOR_' + name],
+  read: async (name) => process.env['SECRET_OF_' + name],
+}
+export const inbound = { token: process.env.INBOUND_TOKEN }
 export const callback = { code: process.env.CODE }
 export const store = { read: () => process.env.REFRESH_TOKEN, write: (...args) => console.log('stored', args.length) }
 `
@@ -90,11 +97,11 @@ async function run(text: string, more: Record<string, string> = {}): Promise<str
 
 describe("the README's code runs as it stands", () => {
   it('every block is run below', () => {
-    expect(blocks).toHaveLength(10)
+    expect(blocks).toHaveLength(12)
   })
 
   it('createUpstreams', async () => {
-    const printed = await run('clientSecretBasic, createUpstreams }')
+    const printed = await run('console.log(response.status, await response.json())\nawait upstreams')
     expect(printed).toMatch(/^200 \{/)
     expect(printed).toContain("clientId: 'orders'")
     expect(printed).toContain("path: '/v1/invoices/42'")
@@ -158,6 +165,25 @@ describe("the README's code runs as it stands", () => {
     expect(await run('jwtBearer({\n', { WITH_KEY_SECRET, ASSERTION_FOR_alice: assertion })).toBe(
       'Bearer invoices:read\n',
     )
+  })
+
+  it('tokenExchange', async () => {
+    const caller = createTokenSource({
+      issuer: server.issuer,
+      clientId: server.clients.basic.clientId,
+      clientAuth: clientSecretBasic(server.clients.basic.secret),
+      scope: 'invoices:read',
+    })
+    const { value } = await caller.get()
+    await caller.close()
+    expect(await run('tokenExchange({\n', { INBOUND_TOKEN: value })).toBe('200\n')
+    expect(server.tokenRequests.at(-1)).toMatchObject({ clientId: 'orders', status: 200 })
+  })
+
+  it('oauth by tenant', async () => {
+    const secrets = { SECRET_OF_acme: secret, SECRET_OF_globex: secret }
+    expect(await run("['acme', 'globex']", secrets)).toBe('acme 200\nglobex 200\n')
+    expect(api.requests.slice(-2).map(({ clientId }) => clientId)).toEqual(['orders-acme', 'orders-globex'])
   })
 
   it('errors', async () => {

@@ -16,9 +16,11 @@ import {
   jwtBearer,
   privateKeyJwt,
   refreshToken,
+  tokenExchange,
   tlsClientAuth,
   type ClientAuth,
   type Grant,
+  type TokenRequestError,
 } from '../src/index.ts'
 import { createAuthority } from './client-auth/certificates.ts'
 import { mutualTlsServer } from './client-auth/mutual-tls-server.ts'
@@ -136,6 +138,8 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
     codeVerifier: `verif1er-Kq7${'x'.repeat(40)}`,
     refreshToken: 'refr3sh:token/Kq7 +',
     rotated: 'r0tated:token/Kq7 +',
+    subjectToken: 'subj3ct:token/Kq7 +',
+    actorToken: 'act0r:token/Kq7 +',
   }
   const grants: Record<string, () => Grant> = {
     'jwt-bearer': () => jwtBearer({ assertion: grantSecrets.assertion }),
@@ -143,6 +147,8 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
     'jwt-bearer, signed': () => jwtBearer({ key: pem, subject: 'alice', audience: 'https://as.example' }),
     refresh_token: () => refreshToken({ refreshToken: grantSecrets.refreshToken }),
     'refresh_token, from a provider': () => refreshToken({ refreshToken: () => grantSecrets.refreshToken }),
+    'token exchange': () =>
+      tokenExchange({ subjectToken: grantSecrets.subjectToken, actorToken: grantSecrets.actorToken }),
     authorization_code: () =>
       authorizationCode({ code: grantSecrets.code, codeVerifier: grantSecrets.codeVerifier, redirectUri: 'app://x' }),
   }
@@ -176,6 +182,30 @@ describe('secrets, tokens and assertions appear in no message, inspect or JSON',
         }
       },
     )
+  })
+
+  it('the tokens of a context, for which something is exchanged', async () => {
+    const server = await tokenEndpoint(echo)
+    const subjectToken = 'subj3ct:token/Kq7 +'
+    const grant = tokenExchange({ subjectToken: (context) => context.subjectToken, actorToken: () => accessToken })
+    const oauth = { tokenEndpoint: server.url, clientId: 'orders', clientAuth: clientSecretBasic(secret), grant }
+    const upstreams = createUpstreams({ profile: { baseUrl: server.url, oauth } })
+    onTestFinished(() => upstreams.close())
+    const bound = upstreams.with({ subjectToken })
+    const error = (await rejection(bound.profile.fetch('/'))) as TokenRequestError
+    expect(error.errorDescription).toContain('subject_token_type=urn')
+    const missing = await rejection(upstreams.profile.fetch('/'))
+    for (const thing of [bound, bound.profile, bound.profile.tokens, grant, error, missing]) {
+      const text = everyForm(thing)
+      for (const value of [
+        subjectToken,
+        new URLSearchParams({ s: subjectToken }).toString().slice(2),
+        accessToken,
+        secret,
+      ]) {
+        expect(text).not.toContain(value)
+      }
+    }
   })
 
   it('a client certificate and its key, while it is in use', async () => {

@@ -12,6 +12,8 @@ import {
   privateKeyJwt,
   refreshToken,
   tlsClientAuth,
+  tokenExchange,
+  type CallContext,
   type ClientAuth,
   type Grant,
   type OAuthOptions,
@@ -63,6 +65,16 @@ export const grants: Grant[] = [
     onRotated: async (token, { subject }) => void [token, subject],
   }),
   authorizationCode({ code: 'c', redirectUri: 'https://a.example', codeVerifier: 'v', onRotated: () => {} }),
+  tokenExchange({ subjectToken: ({ subjectToken }) => subjectToken, subjectTokenExpiresAt: 'jwt', scope: ['a'] }),
+  tokenExchange({
+    subjectToken: 's',
+    subjectTokenType: () => 'urn:ietf:params:oauth:token-type:jwt',
+    subjectTokenExpiresAt: ({ tenant }) => (tenant === undefined ? undefined : 5),
+    actorToken: 'a',
+    actorTokenType: 'urn:ietf:params:oauth:token-type:jwt',
+    requestedTokenType: ({ tenant }) => `urn:example:${tenant}`,
+    audience: ({ tenant = '' }) => tenant,
+  }),
   { ...authorizationCode({ code: 'c' }), credentials: () => ({ parameters: [['code', 'c']] }) },
 ]
 export const oracle: OAuthOptions = oracleIdentityDomain({
@@ -73,6 +85,12 @@ export const oracle: OAuthOptions = oracleIdentityDomain({
   tokenLifetimeMs: 60_000,
   timeoutMs: 1000,
 })
+export const byTenant: Upstream = createUpstream({
+  baseUrl: 'https://a.example',
+  oauth: ({ tenant }) => ({ ...oauth, clientId: tenant.toUpperCase() }),
+})
+const ofContext = (context: CallContext): OAuthOptions => ({ ...oauth, clientId: context.tenant ?? '' })
+export const byContext: Upstream = createUpstream({ baseUrl: 'https://a.example', oauth: ofContext })
 export const withSource: Upstream = createUpstream({ baseUrl: new URL('https://a.example'), oauth: source })
 
 // @ts-expect-error -- there is no such upstream
@@ -112,6 +130,12 @@ jwtBearer({ key: 'pem' })
 jwtBearer({ assertion: 'eyJ', claims: {} })
 // @ts-expect-error -- there is nothing to refresh with
 refreshToken({ onRotated: () => {} })
+// @ts-expect-error -- there is nothing to exchange
+tokenExchange({ subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt' })
+// @ts-expect-error -- an actor is known when the token key is made
+tokenExchange({ subjectToken: 's', actorToken: async () => 'a' })
+// @ts-expect-error -- what is asynchronous is asked for later: secrets, not options
+createUpstream({ baseUrl: 'https://a.example', oauth: async () => oauth })
 // @ts-expect-error -- its scope was decided when the user consented
 authorizationCode({ code: 'c', scope: 'a' })
 // @ts-expect-error -- the domain says where its metadata is

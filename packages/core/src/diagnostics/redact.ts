@@ -3,6 +3,7 @@ const maxLength = 500
 
 /** Form parameters that everybody may see; any other may be a credential. */
 const publicParameters = new Set([
+  'actor_token_type',
   'audience',
   'authorization_details',
   'client_assertion_type',
@@ -12,6 +13,7 @@ const publicParameters = new Set([
   'requested_token_type',
   'resource',
   'scope',
+  'subject_token_type',
 ])
 /** These are, however short; what a user adds counts when it is long enough not to be part of every other word. */
 const secretName = /token|secret|assertion|password|code|api_?key/i

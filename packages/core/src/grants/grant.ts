@@ -44,6 +44,8 @@ export interface GrantRequest {
    * so undefined for a grant that is not contextual.
    */
   readonly context: CallContext | undefined
+  /** What the token key was made of. */
+  readonly parameters: TokenParameters
   /** True while a usable token is at hand, so that nobody would notice if this request were not made. */
   readonly tokenAtHand: boolean
 }
@@ -54,6 +56,11 @@ export interface GrantCredentials {
   readonly type?: string | undefined
   /** Form parameters. In no token key, error or log. */
   readonly parameters: readonly (readonly [name: string, value: string])[]
+  /**
+   * When that ends which the token is got with, in milliseconds since the epoch: the token is not used beyond it, and not renewed
+   * before. Default: that is not known.
+   */
+  readonly endsAt?: number | undefined
   /**
    * Told what came of it, whatever that is, and awaited before anybody gets the token. Where it is there, nothing is sent again
    * before it has resolved; when it gives false, nothing more is by this token request.

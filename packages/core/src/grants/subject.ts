@@ -45,6 +45,7 @@ export function subjectOfNobodyElse(): SubjectKey {
   return ['unnamed', randomUUID()]
 }
 
-function sha256(text: string): string {
+/** As a hash, for what may be in no key in clear. */
+export function sha256(text: string): string {
   return hash('sha256', text, 'base64url')
 }

@@ -14,6 +14,8 @@ const kinds: Readonly<Record<string, RefusalKind>> = {
   use_dpop_nonce: 'request',
   unsupported_grant_type: 'request',
   access_denied: 'request',
+  // RFC 6750 §3.1. Here some servers say it of the token that is to be exchanged.
+  invalid_token: 'request',
   server_error: 'transient',
   temporarily_unavailable: 'transient',
 }

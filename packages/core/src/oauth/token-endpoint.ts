@@ -12,6 +12,7 @@ import { refusalKind } from './error-codes.ts'
 import type { HttpExchange, HttpExchangeResponse } from './http-exchange.ts'
 import { retryAtOf } from './retry-after.ts'
 import { asFetch, type ServerMetadata } from './server-metadata.ts'
+import { whyNoAccessToken } from './token-type-identifiers.ts'
 
 /** One token request (RFC 6749 §3.2): who asks whom for what. */
 export interface TokenEndpointRequest {
@@ -149,8 +150,15 @@ async function successAnswer(
   client: oauth.Client,
   secrets: readonly string[],
 ): Promise<TokenEndpointResponse> {
+  const json = parseJsonObject(answer)
+  const notToBeUsed = whyNoAccessToken(json ?? {})
+  if (notToBeUsed !== undefined) {
+    throw new TokenResponseError("the authorization server's answer holds no usable access token", {
+      cause: new Error(notToBeUsed),
+      retryable: false,
+    })
+  }
   try {
-    const json = parseJsonObject(answer)
     if (json === undefined)
       throw new SyntaxError(`no JSON object in a ${answer.status} answer of ${contentTypeOf(answer)}`)
     // Ours to judge: lifetimes have rules of their own here, a refresh token was taken note of, and nobody reads an ID token.

@@ -47,6 +47,8 @@ export interface CachingSourceOptions {
   readonly clock: Clock
   readonly cache: TokenCache
   readonly dpop: DpopProofs | undefined
+  /** Default false. */
+  readonly contextual?: boolean | undefined
   readonly renewal: RenewalOptions
   readonly timeoutMs: number
   readonly maxFlights: number
@@ -66,6 +68,7 @@ const foregroundAttempts = 3
 /** A token source that keeps tokens while they live and replaces them before they die. */
 export class CachingSource implements TokenSource {
   readonly dpop: DpopProofs | undefined
+  readonly contextual: boolean
   readonly #options: CachingSourceOptions
   readonly #memory: MemoryTokenCache
   readonly #shared: SharedTier | undefined
@@ -80,6 +83,7 @@ export class CachingSource implements TokenSource {
     const { cache, clock, random, renewal } = options
     this.#options = options
     this.dpop = options.dpop
+    this.contextual = options.contextual ?? false
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
     this.#shared = isMemoryCache(cache)
       ? undefined
@@ -92,7 +96,13 @@ export class CachingSource implements TokenSource {
   }
 
   peek(context?: CallContext): AccessToken | undefined {
-    const entry = this.#memory.peek(this.#options.planOf(context).key)
+    let entry: CachedToken | undefined
+    try {
+      entry = this.#memory.peek(this.#options.planOf(context).key)
+    } catch {
+      // A context that lacks something. Whoever asks for a token is told.
+      return undefined
+    }
     return entry !== undefined && !this.#closed && this.#stateOf(entry) === 'fresh' ? entry.token : undefined
   }
 

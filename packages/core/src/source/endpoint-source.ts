@@ -10,7 +10,7 @@ import type { ServerMetadata } from '../oauth/server-metadata.ts'
 import { requestToken, withProofs, type TokenRequestProofs } from '../oauth/token-endpoint.ts'
 import type { IssuedToken, TokenAttempt, TokenPlan } from './caching-source.ts'
 import { sendForGrant, type Sending } from './grant-sending.ts'
-import { ageMs, planLifetime, type RenewalOptions } from './lifetime.ts'
+import { ageMs, planLifetime, withEnd, type RenewalOptions } from './lifetime.ts'
 
 /** What an endpoint source asks with. */
 export interface EndpointSourceOptions {
@@ -52,9 +52,11 @@ async function issue(
     attempt: attempt.number,
     signal: attempt.signal,
     context: plan.context,
+    parameters: plan.parameters,
     tokenAtHand,
   }
   let sending: Sending | undefined
+  let endsAt: number | undefined
   const exchange: HttpExchange = (message) => {
     // A token's life is counted from when it was asked for: it began at some moment after that.
     start = { wall: clock.now(), monotonic: clock.monotonic() }
@@ -65,6 +67,7 @@ async function issue(
   const answer = await withProofs(proofs, exchange, (proving) =>
     sendForGrant(grant, request, trail, (credentials, current) => {
       sending = current
+      endsAt = credentials.endsAt
       const grantType = credentials.type ?? grant.type
       const parameters = [...credentials.parameters, ...formParameters(plan.parameters)]
       const onGranted = (refreshToken: string | undefined) => (current.granted = { refreshToken })
@@ -82,12 +85,13 @@ async function issue(
       retryable: false,
     })
   }
-  const lifetime = planLifetime(start, answer, renewal, random)
-  if (lifetime !== undefined && ageMs(lifetime, clock.now(), clock.monotonic()) >= lifetime.lifetimeMs) {
+  const planned = planLifetime(start, answer, renewal, random)
+  if (planned !== undefined && ageMs(planned, clock.now(), clock.monotonic()) >= planned.lifetimeMs) {
     throw new TokenResponseError("the authorization server's answer holds no usable access token", {
       cause: new Error('the token had expired by the time it came'),
     })
   }
+  const lifetime = planned === undefined || endsAt === undefined ? planned : withEnd(planned, endsAt)
   const token = createAccessToken({
     value: answer.accessToken,
     tokenType: answer.tokenType,

@@ -83,6 +83,18 @@ export function planLifetime(
 }
 
 /**
+ * The same life, over by `endsAt` (wall clock) because what the token was got with is over then. Undefined when it is over already.
+ * One that is cut short does not turn stale before: its replacement would not live longer.
+ */
+export function withEnd(lifetime: Lifetime, endsAt: number): Lifetime | undefined {
+  const lifetimeMs = endsAt - lifetime.start.wall
+  if (lifetimeMs <= 0) return undefined
+  if (lifetimeMs >= lifetime.lifetimeMs) return lifetime
+  const usableForMs = Math.min(lifetimeMs, lifetime.usableForMs)
+  return { ...lifetime, lifetimeMs, usableForMs, renewAfterMs: usableForMs }
+}
+
+/**
  * How much of its life a token has behind it. The clock that says more is believed: the wall clock notices that the
  * machine slept, the monotonic one that somebody set the wall clock back.
  */

@@ -15,6 +15,8 @@ export interface TokenKeyIdentity {
   readonly grantType: string
   /** What the token may be bound to, as its `cnf` claim would have it (RFC 8705 §3.1, RFC 9449 §6.1). */
   readonly confirmation: readonly Confirmation[]
+  /** Where tenants have sources of their own: what keeps them apart in a cache that they share. */
+  readonly tenant?: string | undefined
 }
 
 const schemaVersion = 3
@@ -43,5 +45,7 @@ export function tokenKeyText(identity: TokenKeyIdentity, parameters: TokenParame
     parameters.parameters,
     parameters.subject ?? null,
     identity.confirmation,
+    // Keys of those who have no tenants are what they were.
+    ...(identity.tenant === undefined ? [] : [identity.tenant]),
   ])
 }

@@ -26,6 +26,8 @@ export interface TokenSource {
    * happens, if another one had already taken its place.
    */
   invalidate(token: AccessToken): boolean
+  /** True when there is no token without a context: which one it is depends on that. */
+  readonly contextual?: boolean | undefined
   /** Where its tokens are bound to a key: what proves that this service has it (RFC 9449). */
   readonly dpop?: DpopProofs | undefined
   /** Ends what is under way; later calls of `get` reject with an `UpstreamClosedError`. */

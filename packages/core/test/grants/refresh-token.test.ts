@@ -452,7 +452,8 @@ describe('a subject that is a function of the context', () => {
     const request = { issuer: undefined, tokenEndpoint: '', clientId: '', attempt: 1, tokenAtHand: false }
     const { signal } = new AbortController()
     const next = async (tenant: string) => {
-      const made = await grant.credentials?.({ ...request, signal, context: { tenant } })
+      const context = { tenant }
+      const made = await grant.credentials?.({ ...request, signal, context, parameters: grant.parameters(context) })
       await made?.settle?.({ outcome: 'granted', refreshToken: `second of ${tenant}` })
       return made?.parameters[0]?.[1]
     }

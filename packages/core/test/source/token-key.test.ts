@@ -29,6 +29,7 @@ describe('the token key', () => {
     ['grant', keyOf({}, { grantType: 'other' })],
     ['certificate', keyOf({}, { confirmation: [['x5t#S256', 'abc']] })],
     ['DPoP key', keyOf({}, { confirmation: [['jkt', 'abc']] })],
+    ['tenant', keyOf({}, { tenant: 'acme' })],
     ['scope', keyOf({ scope: 'a' })],
     ['resource', keyOf({ resource: 'a' })],
     ['audience', keyOf({ audience: 'a' })],
