@@ -13,6 +13,8 @@ export interface Contender {
 export interface Measure {
   readonly rounds: number
   readonly calls: number
+  /** Requests that one call makes, where it makes several. */
+  readonly each?: number
 }
 
 const warmUpRounds = 8
@@ -21,7 +23,7 @@ const warmUpRounds = 8
  * CPU and bytes per call of each contender, in short batches that take turns, so that what the machine does besides
  * meets all alike. Ratios are taken within a round; the median of all rounds is what counts.
  */
-export async function compare(contenders: readonly Contender[], { rounds, calls }: Measure): Promise<string> {
+export async function compare(contenders: readonly Contender[], { rounds, calls, each = 1 }: Measure): Promise<string> {
   const us = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   const bytes = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   for (let turn = 0; turn < rounds; turn++) {
@@ -37,8 +39,8 @@ export async function compare(contenders: readonly Contender[], { rounds, calls 
       const { user, system } = process.cpuUsage(cpu)
       // The first rounds compile.
       if (turn < warmUpRounds) continue
-      us.get(name)?.push((user + system) / calls)
-      bytes.get(name)?.push((process.memoryUsage().heapUsed - heap) / calls)
+      us.get(name)?.push((user + system) / calls / each)
+      bytes.get(name)?.push((process.memoryUsage().heapUsed - heap) / calls / each)
     }
   }
   const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)

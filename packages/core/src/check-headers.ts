@@ -4,6 +4,16 @@ const reserved = /^(?:authorization|proxy-authorization|cookie|dpop|host|connect
 const nameSyntax = /^[!#$%&'*+\-.^_`|~\w]+$/
 const valueSyntax = /^[\t\x20-\x7e\x80-\xff]*$/
 
+/** A text that HTTP allows as the name of a header. */
+export function isHeaderName(name: string): boolean {
+  return nameSyntax.test(name)
+}
+
+/** A text that HTTP allows as the value of a header. */
+export function isHeaderValue(value: unknown): value is string {
+  return typeof value === 'string' && valueSyntax.test(value)
+}
+
 /**
  * Headers to send with calls, as a frozen copy with names in lower case.
  * Throws a `TypeError` that names the header, never its value, for one that may not be set or that HTTP does not allow.
@@ -15,9 +25,9 @@ export function checkHeaders(
   if (typeof headers !== 'object' || headers === null) throw new TypeError(`${path}: expected an object of strings`)
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (!nameSyntax.test(name)) throw new TypeError(`${path}: expected header names as RFC 9110 allows them`)
+    if (!isHeaderName(name)) throw new TypeError(`${path}: expected header names as RFC 9110 allows them`)
     if (reserved.test(name)) throw new TypeError(`${path}.${name}: may not be set here`)
-    if (typeof value !== 'string' || !valueSyntax.test(value)) {
+    if (!isHeaderValue(value)) {
       throw new TypeError(`${path}.${name}: expected a string of visible characters`)
     }
     checked[name.toLowerCase()] = value

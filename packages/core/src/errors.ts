@@ -26,7 +26,8 @@ export abstract class TokenwellError extends Error {
   abstract readonly code: string
   /**
    * What a server should answer its caller if nobody handles this error: 502 when the authorization server refused this
-   * service, 503 when it could not be reached, 504 when the API did not answer in time, 4xx when its caller left something out.
+   * service, 503 when it or the API could not be reached, 504 when the API did not answer in time, 4xx when its caller left
+   * something out.
    */
   readonly statusCode: number
   /** The same, by the other name that frameworks look for. Never the status of somebody else's answer. */
@@ -56,6 +57,15 @@ export abstract class TokenwellError extends Error {
 
   override get name(): string {
     return this.constructor.name
+  }
+
+  /**
+   * Headers for that answer, which Express, Fastify and Koa send by themselves: `retry-after` in seconds (RFC 9110
+   * §10.2.3) while `retryAt` is still to come, else undefined.
+   */
+  get headers(): Readonly<Record<string, string>> | undefined {
+    const seconds = this.retryAt === undefined ? 0 : Math.ceil((this.retryAt - Date.now()) / 1000)
+    return seconds > 0 ? { 'retry-after': String(seconds) } : undefined
   }
 
   /** Copies of this package loaded twice (`import` and `require`, two versions) know each other's errors. */
@@ -189,8 +199,8 @@ export class PathNotAllowedError extends TokenwellError {
 }
 
 /**
- * A call had no response within the upstream's `timeoutMs`. Whether the API acted on it is not known. Not thrown for the wait for
- * the response's body.
+ * A call had no response within the upstream's `timeoutMs`, or had not ended by the deadline of its context. Whether the API acted
+ * on it is not known. `timeoutMs` does not cover the response's body; the deadline does.
  */
 export class UpstreamTimeoutError extends TokenwellError {
   readonly code = 'ERR_TOKENWELL_TIMEOUT'
@@ -198,6 +208,45 @@ export class UpstreamTimeoutError extends TokenwellError {
   constructor(problem: string, details: TokenwellErrorDetails) {
     super(problem, details, 504)
   }
+}
+
+const unreachable = 'ERR_TOKENWELL_UNREACHABLE'
+
+/**
+ * No response came from the API: it could not be found or connected to, the connection broke, or what came was not HTTP.
+ * `cause` is what undici said, and its `code`, such as `ECONNREFUSED`, tells why. Whether the API acted on the call is not
+ * known. 503; 504 when its connection or undici's `headersTimeout` took too long; 502 when its certificate is not to be
+ * trusted or what came was not HTTP.
+ *
+ * What `fetch` rejects with stays `TypeError: fetch failed` with the same `cause`; `instanceof` knows it as one of these too.
+ * Not thrown by `dispatcher`, whose errors are undici's own, nor for a response that breaks off.
+ */
+export class UpstreamUnreachableError extends TokenwellError {
+  readonly code = unreachable
+
+  constructor(problem: string, details: TokenwellErrorDetails) {
+    super(problem, details, 503)
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof TokenwellError && value.code === unreachable
+  }
+}
+
+/**
+ * The `TypeError` of `fetch`, which its callers look for, with all that an {@link UpstreamUnreachableError} tells besides its
+ * message.
+ */
+export function fetchFailed(failure: Error, same: UpstreamUnreachableError): Error {
+  const { code, statusCode, status, expose, upstream, retryAt, fromCache } = same
+  const hidden = (value: unknown) => ({ value, configurable: true, writable: true })
+  Object.assign(failure, { code, statusCode, status, expose, upstream, retryAt, fromCache })
+  return Object.defineProperties(failure, {
+    cause: hidden(same.cause),
+    [isTokenwellError]: hidden(true),
+    toJSON: hidden(() => same.toJSON()),
+    reissue: hidden((changes?: TokenwellErrorDetails) => same.reissue(changes)),
+  })
 }
 
 /** More token requests are under way than allowed. Nothing was sent. */
@@ -244,7 +293,7 @@ export class CallContextError extends TokenwellError {
   }
 
   /** Headers for that answer: a 401 needs a challenge (RFC 9110 §15.5.2), and Express and Fastify send it by themselves. */
-  get headers(): Readonly<Record<string, string>> | undefined {
+  override get headers(): Readonly<Record<string, string>> | undefined {
     return this.statusCode === 401 ? { 'www-authenticate': 'Bearer' } : undefined
   }
 }

@@ -6,6 +6,7 @@ export type {
   RequestUpstreams,
   UpstreamDefaults,
   Upstreams,
+  UpstreamsHealth,
   UpstreamsMembers,
 } from './upstreams.ts'
 export { createUpstream } from './upstream.ts'
@@ -50,7 +51,7 @@ export type { GrantSecret } from './grants/grant-secret.ts'
 export type { OnRotated } from './grants/refresh-token-chain.ts'
 export { oracleIdentityDomain } from './providers/oracle-identity-domain.ts'
 export type { OracleIdentityDomainOptions } from './providers/oracle-identity-domain.ts'
-export type { CallContext } from './context/call-context.ts'
+export type { CallContext, Log, LogMethod } from './context/call-context.ts'
 export type { RequestContext, RequestContextOptions } from './context/request-context.ts'
 export type { RequestOptions, UpstreamRequest } from './http/connect-upstream.ts'
 export type { Fetch } from './http/fetch.ts'
@@ -68,6 +69,7 @@ export {
   TokenwellError,
   UpstreamClosedError,
   UpstreamTimeoutError,
+  UpstreamUnreachableError,
 } from './errors.ts'
 
 // For writers of adapters, token sources, caches, grants and client authentication.
@@ -95,6 +97,7 @@ export type {
 export { createAccessToken } from './oauth/access-token.ts'
 export type { AccessToken, AccessTokenFields } from './oauth/access-token.ts'
 export type { OneOrMany } from './oauth/scope.ts'
+export type { Health, HealthStatus } from './source/health.ts'
 export type { GetTokenOptions, TokenSource } from './source/token-source.ts'
 export type { CachedToken, MaybePromise, TokenCache } from './source/token-cache.ts'
 export { memoryTokenCache } from './source/memory-token-cache.ts'

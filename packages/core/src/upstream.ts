@@ -1,8 +1,8 @@
 import { check } from './check-options.ts'
-import { mergeContexts, type CallContext } from './context/call-context.ts'
+import { mergeContexts, type CallContext, type MergedContext } from './context/call-context.ts'
 import { tokenSourceFor } from './create-token-source.ts'
 import { UpstreamClosedError, UpstreamTimeoutError } from './errors.ts'
-import { connectUpstream, type Calls, type UpstreamConnection, type UpstreamRequest } from './http/connect-upstream.ts'
+import { connectUpstream, type UpstreamConnection, type UpstreamRequest } from './http/connect-upstream.ts'
 import type { Dispatcher } from './http/dispatcher.ts'
 import type { Fetch } from './http/fetch.ts'
 import { createTargetResolver } from './http/target.ts'
@@ -13,6 +13,7 @@ import {
   type OAuthOptions,
   type UpstreamOptions,
 } from './options.ts'
+import type { Health } from './source/health.ts'
 import { TenantSource } from './source/tenant-source.ts'
 import type { TokenSource } from './source/token-source.ts'
 
@@ -31,13 +32,15 @@ export interface Upstream {
   readonly tokens: TokenSource
   /** The same upstream for one context: same tokens, same connections. What it sets wins over the context it is called in. */
   with(context: CallContext): Upstream
+  /** Whether calls can get a token, as far as that is known without asking anybody. Synchronous, no I/O. */
+  health(): Health
   /** Aborts what is under way and closes what this upstream opened. Later calls reject with an `UpstreamClosedError`. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Gives the context of the code that is running, where there is one. */
-export type AmbientContext = () => CallContext | undefined
+export type AmbientContext = () => MergedContext | undefined
 
 /**
  * An upstream of its own. Opens no connection before the first call.
@@ -62,6 +65,7 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
   const close = () => (closing ??= end())
   const connection = connectUpstream({
     upstream: name,
+    ambient,
     source,
     targets: createTargetResolver(resolved.baseUrl, resolved.origins, name),
     headers: resolved.headers,
@@ -69,22 +73,28 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
     replay: resolved.replay,
     retry: resolved.retry,
     timeoutMs: resolved.timeoutMs,
-    timeoutError: () => timeoutError(name, resolved.timeoutMs),
+    timeoutError: () => timeoutError(name, `no response headers after ${resolved.timeoutMs} ms (timeoutMs)`),
+    deadlineError: () => timeoutError(name, 'the deadline of its context has passed'),
     closedError,
     close,
   })
-  return new ConnectedUpstream({ connection, source, close, ambient }, undefined)
+  const health = (): Health => {
+    if (closing !== undefined) return { status: 'down', error: closedError() }
+    // What a source of the user's own does not tell is not known.
+    return source.health?.() ?? { status: 'ok' }
+  }
+  return new ConnectedUpstream({ connection, source, health, close, ambient }, undefined)
 }
 
-function timeoutError(upstream: string | undefined, timeoutMs: number): UpstreamTimeoutError {
-  const cause = new Error(`no response headers after ${timeoutMs} ms (timeoutMs)`)
-  return new UpstreamTimeoutError('the API did not answer in time', { upstream, cause })
+function timeoutError(upstream: string | undefined, reason: string): UpstreamTimeoutError {
+  return new UpstreamTimeoutError('the API did not answer in time', { upstream, cause: new Error(reason) })
 }
 
 interface Parts {
   readonly connection: UpstreamConnection
   readonly source: TokenSource
   readonly ambient: AmbientContext
+  health(): Health
   close(): Promise<void>
 }
 
@@ -93,29 +103,32 @@ export const bind = Symbol('tokenwell.bind')
 
 /** An {@link Upstream} as `upstreams.ts` needs it. */
 export interface BindableUpstream extends Upstream {
-  [bind](context: CallContext): Upstream
+  [bind](context: MergedContext): Upstream
 }
 
 class ConnectedUpstream implements BindableUpstream {
   readonly #parts: Parts
-  readonly #context: CallContext | undefined
-  #made: Calls | undefined
+  readonly #context: MergedContext | undefined
+  // Made on first use: most requests that could make an outbound call make none, and of one kind alone.
+  #fetch: Fetch | undefined
+  #request: UpstreamRequest | undefined
+  #dispatcher: Dispatcher | undefined
 
-  constructor(parts: Parts, context: CallContext | undefined) {
+  constructor(parts: Parts, context: MergedContext | undefined) {
     this.#parts = parts
     this.#context = context
   }
 
   get fetch(): Fetch {
-    return this.#calls.fetch
+    return (this.#fetch ??= this.#parts.connection.fetchIn(this.#context))
   }
 
   get request(): UpstreamRequest {
-    return this.#calls.request
+    return (this.#request ??= this.#parts.connection.requestIn(this.#context))
   }
 
   get dispatcher(): Dispatcher {
-    return this.#calls.dispatcher
+    return (this.#dispatcher ??= this.#parts.connection.dispatcherIn(this.#context))
   }
 
   get tokens(): TokenSource {
@@ -126,8 +139,12 @@ class ConnectedUpstream implements BindableUpstream {
     return new ConnectedUpstream(this.#parts, mergeContexts(this.#context ?? this.#parts.ambient(), context))
   }
 
-  [bind](context: CallContext): Upstream {
+  [bind](context: MergedContext): Upstream {
     return new ConnectedUpstream(this.#parts, context)
+  }
+
+  health(): Health {
+    return this.#parts.health()
   }
 
   close(): Promise<void> {
@@ -136,12 +153,6 @@ class ConnectedUpstream implements BindableUpstream {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  // Made on first use: most requests that could make an outbound call make none.
-  get #calls(): Calls {
-    const context = this.#context
-    return (this.#made ??= this.#parts.connection.callsFor(context === undefined ? this.#parts.ambient : () => context))
   }
 }
 

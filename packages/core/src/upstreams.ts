@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { mergeContexts, type CallContext } from './context/call-context.ts'
+import { mergeContexts, type CallContext, type MergedContext } from './context/call-context.ts'
 import { requestContext, type RequestContext, type RequestContextOptions } from './context/request-context.ts'
 import type { UpstreamOptions } from './options.ts'
+import type { Health, HealthStatus } from './source/health.ts'
 import { warmUp } from './source/warm-up.ts'
 import { bind, upstreamFor, type BindableUpstream, type Upstream } from './upstream.ts'
 
@@ -22,9 +23,20 @@ export interface UpstreamsMembers<Names extends string> {
    * on the call's context, it is got for the context that this is called in (`run`), and left out without one.
    */
   warmUp(): Promise<void>
+  /**
+   * Whether calls can get a token, of each and of all together: the worst of them. Synchronous, and asks nobody, so that a
+   * readiness probe may call it as often as it likes.
+   */
+  health(): UpstreamsHealth<Names>
   /** Closes them all. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What {@link UpstreamsMembers.health} tells. */
+export interface UpstreamsHealth<Names extends string = string> {
+  readonly status: HealthStatus
+  readonly upstreams: { readonly [Name in Names]: Health }
 }
 
 /** Upstreams by name, for one context. */
@@ -67,7 +79,7 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
 ): Upstreams<keyof Options & string> {
   type Names = keyof Options & string
   if (typeof options !== 'object' || options === null) throw new TypeError('options: expected upstreams by name')
-  const storage = new AsyncLocalStorage<CallContext>()
+  const storage = new AsyncLocalStorage<MergedContext>()
   const ambient = () => storage.getStore()
   const byName = new Map<string, BindableUpstream>()
   for (const [name, own] of Object.entries(options)) {
@@ -80,39 +92,44 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
     await Promise.all(all().map((upstream) => upstream.close()))
   }
   const members: UpstreamsMembers<Names> = {
-    with: (context, more = {}) =>
-      bound(mergeContexts(mergeContexts(ambient(), context), more)) as BoundUpstreams<Names>,
+    with(context, more) {
+      const merged = mergeContexts(ambient(), context)
+      return bound(more === undefined ? merged : mergeContexts(merged, more)) as BoundUpstreams<Names>
+    },
     run: (context, fn) => storage.run(mergeContexts(ambient(), context), fn),
     requestContext,
     warmUp: async () => {
       await Promise.all(all().map(({ tokens }) => warmUp(tokens, ambient())))
     },
+    health: () => healthOf(byName) as UpstreamsHealth<Names>,
     close,
     [Symbol.asyncDispose]: close,
   }
   return Object.freeze({ ...Object.fromEntries(byName), ...members }) as Upstreams<Names>
 }
 
-/** Makes records of upstreams bound to a context: an upstream is bound when it is first asked for. */
-function binder(byName: ReadonlyMap<string, BindableUpstream>): (context: CallContext) => object {
-  class Bound {
-    readonly #context: CallContext
-    readonly #made = new Map<string, Upstream>()
+function healthOf(byName: ReadonlyMap<string, BindableUpstream>): UpstreamsHealth {
+  const upstreams = Object.fromEntries(Array.from(byName, ([name, upstream]) => [name, upstream.health()]))
+  const found = new Set(Object.values(upstreams).map(({ status }) => status))
+  return { status: found.has('down') ? 'down' : found.has('degraded') ? 'degraded' : 'ok', upstreams }
+}
 
-    constructor(context: CallContext) {
+/** Makes records of upstreams bound to a context: an upstream is bound when it is first asked for. */
+function binder(byName: ReadonlyMap<string, BindableUpstream>): (context: MergedContext) => object {
+  class Bound {
+    readonly #context: MergedContext
+    readonly #made: Upstream[] = []
+
+    constructor(context: MergedContext) {
       this.#context = context
     }
 
     static {
-      for (const [name, upstream] of byName) {
+      for (const [index, [name, upstream]] of [...byName].entries()) {
         Object.defineProperty(this.prototype, name, {
           enumerable: true,
           get(this: Bound) {
-            const before = this.#made.get(name)
-            if (before !== undefined) return before
-            const made = upstream[bind](this.#context)
-            this.#made.set(name, made)
-            return made
+            return (this.#made[index] ??= upstream[bind](this.#context))
           },
         })
       }

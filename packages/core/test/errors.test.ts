@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import * as core from '../src/index.ts'
 
 describe('error classes', () => {
@@ -9,6 +9,8 @@ describe('error classes', () => {
     ['ServerMetadataError', 'ERR_TOKENWELL_SERVER_METADATA', 502],
     ['OriginNotAllowedError', 'ERR_TOKENWELL_ORIGIN', 500],
     ['PathNotAllowedError', 'ERR_TOKENWELL_PATH', 400],
+    ['UpstreamTimeoutError', 'ERR_TOKENWELL_TIMEOUT', 504],
+    ['UpstreamUnreachableError', 'ERR_TOKENWELL_UNREACHABLE', 503],
     ['OverloadError', 'ERR_TOKENWELL_OVERLOAD', 503],
     ['UpstreamClosedError', 'ERR_TOKENWELL_CLOSED', 503],
   ])('%s has the code %s and the status %i', (name, code, statusCode) => {
@@ -33,6 +35,21 @@ describe('error classes', () => {
     expect(error.stack).toMatch(new RegExp(`^${name}: Upstream "billing": it failed\\n`))
     expect(new Class('it failed', {})).toMatchObject({ message: 'it failed', upstream: undefined })
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ name, code, statusCode })
+  })
+
+  it('bring the header that says when to come again, while that is to come', () => {
+    vi.useFakeTimers({ now: 1_000_000, toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const headersAt = (retryAt: number | undefined) => new core.OverloadError('x', { retryAt }).headers
+    expect(headersAt(1_001_000)).toEqual({ 'retry-after': '1' })
+    expect(headersAt(1_001_001)).toEqual({ 'retry-after': '2' })
+    expect(headersAt(1_000_001)).toEqual({ 'retry-after': '1' })
+    expect(headersAt(1_000_000)).toBeUndefined()
+    expect(headersAt(undefined)).toBeUndefined()
+    const error = new core.OverloadError('x', { retryAt: 1_003_000 })
+    vi.setSystemTime(1_002_000)
+    expect(error.headers).toEqual({ 'retry-after': '1' })
+    expect(Object.keys(error)).not.toContain('headers')
   })
 
   it('are made anew for each caller with everything they say', () => {

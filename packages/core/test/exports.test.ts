@@ -14,6 +14,7 @@ it('exports these names and no others', () => {
     'TokenwellError',
     'UpstreamClosedError',
     'UpstreamTimeoutError',
+    'UpstreamUnreachableError',
     'authorizationCode',
     'authorize',
     'clientAssertion',

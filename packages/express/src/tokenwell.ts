@@ -1,5 +1,6 @@
 import type { CallContext, RequestContextOptions, RequestUpstreams, Upstreams } from '@tokenwell/core'
 import type { Request, RequestHandler } from 'express'
+import { attach, type UpstreamsOf } from './attach.ts'
 
 declare global {
   // Express has no other way to type what is on its request.
@@ -42,15 +43,10 @@ export function tokenwell(upstreams: Upstreams<never>, options: TokenwellOptions
   const contextOf = upstreams.requestContext(contextOptions)
   // One for each call of this function: mounted twice it finds what it made, and a sub-application's is not its parent's.
   const bound = Symbol('tokenwell.upstreams')
-  // Once for all requests: a request on which nobody asks for its upstreams costs this one definition.
-  const lazily: PropertyDescriptor & ThisType<Request & { [bound]?: object }> = {
-    configurable: true,
-    enumerable: true,
-    get() {
-      const { res } = this
-      if (res === undefined) throw new TypeError('req.upstreams: this request was not made by Express')
-      return (this[bound] ??= upstreams.with(contextOf(this, res), context?.(this)))
-    },
+  const upstreamsOf: UpstreamsOf = (request: Request & { [bound]?: RequestUpstreams }) => {
+    const { res } = request
+    if (res === undefined) throw new TypeError('req.upstreams: this request was not made by Express')
+    return (request[bound] ??= upstreams.with(contextOf(request, res), context?.(request)) as RequestUpstreams)
   }
   let waits = warmUp === 'required'
   const warm = async () => {
@@ -59,7 +55,7 @@ export function tokenwell(upstreams: Upstreams<never>, options: TokenwellOptions
   }
   if (warmUp !== 'off') warm().catch(() => {})
   return (req, _res, next) => {
-    Object.defineProperty(req, 'upstreams', lazily)
+    attach(req, upstreamsOf)
     if (waits) warm().then(() => next(), next)
     else next()
   }

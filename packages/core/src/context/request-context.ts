@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { CallContext } from './call-context.ts'
+import { isHeaderName, isHeaderValue } from '../check-headers.ts'
+import type { CallContext, MergedContext } from './call-context.ts'
+import { HangUp } from './hang-up.ts'
 
 /** What outbound calls take over from the inbound request they serve. */
 export interface RequestContextOptions {
@@ -31,29 +33,28 @@ export function requestContext(options: RequestContextOptions = {}): RequestCont
   }
   const names = propagate.map((name: string) => name.toLowerCase())
   const refused = names.find((name) => neverPropagated.test(name))
+  if (!names.every(isHeaderName)) throw new TypeError('propagate: expected header names as RFC 9110 allows them')
   if (refused !== undefined) throw new TypeError(`propagate: ${refused} is never passed on to an upstream`)
   if (!['safe-methods', 'always', 'never'].includes(abortOnDisconnect)) {
     throw new TypeError("abortOnDisconnect: expected 'safe-methods', 'always' or 'never'")
   }
-  return (request, response) => {
+  return (request, response): MergedContext => {
     const headers: Record<string, string> = {}
     for (const name of names) {
       const value = request.headers[name]
-      // A header that came several times as a list was not meant to: which one to pass on is not ours to guess.
-      if (typeof value === 'string') headers[name] = value
+      // Which one of a list to pass on is not ours to guess, and what HTTP does not allow did not come by it.
+      if (isHeaderValue(value)) headers[name] = value
     }
-    if (abortOnDisconnect === 'never') return { headers }
+    if (abortOnDisconnect === 'never') return { headers, ending: undefined }
+    const ending = new HangUp(response)
     const signalAborts = abortOnDisconnect === 'always' ? 'all' : abortOnDisconnect
-    return { headers, signal: disconnectSignal(response), signalAborts }
+    return {
+      headers,
+      signalAborts,
+      ending,
+      get signal() {
+        return ending.signal
+      },
+    }
   }
-}
-
-function disconnectSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController()
-  const onClose = () => {
-    if (!response.writableFinished) controller.abort(new DOMException('The inbound caller hung up', 'AbortError'))
-  }
-  if (response.destroyed) onClose()
-  else response.once('close', onClose)
-  return controller.signal
 }

@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
+import { longestTimerMs } from '../clock.ts'
+import type { Ending } from '../context/hang-up.ts'
 import type { CallsUnderWay, CallUnderWay } from './calls-under-way.ts'
 import { ForwardingHandler } from './forwarding-handler.ts'
 
@@ -16,6 +18,7 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   after: CallUnderWay | undefined = undefined
   deadlineAt = 0
   private readonly underWay: CallsUnderWay
+  private readonly told: ((error: Error) => Error) | undefined
   private controller: Controller | undefined
   private abortion: AbortController | undefined
   private forgetSignal: (() => void) | undefined
@@ -23,7 +26,8 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   private phase: 'open' | 'ending' | 'over' = 'open'
   private readonly scope: AsyncResource | undefined
 
-  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay) {
+  /** `told` makes of an error before the response what the caller is told; without it, errors are told as they come. */
+  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay, told?: (error: Error) => Error) {
     super(next)
     this.underWay = underWay
     // fetch's handler does not know in which context it was made; the others do.
@@ -31,6 +35,7 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
       next instanceof ForwardingHandler || next instanceof AsyncResource
         ? undefined
         : new AsyncResource('tokenwell.call')
+    this.told = told
     underWay.started(this)
   }
 
@@ -39,11 +44,23 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   }
 
   /** Ends the call with this signal; leaves no listener on it, since it may outlive thousands of calls. */
-  endWith(signal: AbortSignal): void {
-    if (signal.aborted) return this.abort(signal.reason)
-    const onAbort = () => this.abort(signal.reason)
+  endWith(signal: Ending): void {
+    if (signal.aborted) return this.abort(signal.reason as Error)
+    const onAbort = () => this.abort(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     this.forgetSignal = () => signal.removeEventListener('abort', onAbort)
+  }
+
+  /** Ends the call in so many milliseconds, its response too. */
+  endIn(ms: number, error: () => Error): void {
+    if (this.phase !== 'open' || ms > longestTimerMs) return
+    const timer = setTimeout(() => this.abort(error()), ms).unref()
+    const forget = this.forgetSignal
+    this.forgetSignal = () => {
+      clearTimeout(timer)
+      forget?.()
+    }
+    this.deadlineAt = Math.min(this.deadlineAt, performance.now() + ms)
   }
 
   /** Aborts with the call: for what is waited for on its behalf. */
@@ -128,8 +145,9 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
 
   override onResponseError(controller: Controller, error: Error): void {
     if (this.phase === 'over') return
+    const isAnswered = this.deadlineAt === 0
     this.#end()
-    super.onResponseError(controller, error)
+    super.onResponseError(controller, isAnswered || this.told === undefined ? error : this.told(error))
   }
 
   #end(): void {

@@ -1,12 +1,12 @@
 import { Agent, type Dispatcher } from 'undici'
-import type { CallContext } from '../context/call-context.ts'
+import type { MergedContext } from '../context/call-context.ts'
 import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { authorizeWith, type CallSource } from './authorize.ts'
 import { boundOrigins, mayPass } from './bound-origins.ts'
 import { CallHandler } from './call-handler.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
-import { signalFor } from './context-signal.ts'
+import { endingFor } from './context-signal.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
 import { strippedOnRedirect, withDefaults, withReusableHeaders } from './headers.ts'
@@ -16,7 +16,10 @@ import { RefusalGuard } from './refusal-guard.ts'
 import type { ReplayPolicy } from './replayable-body.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import { isAmong, type TargetResolver } from './target.ts'
+import { toldOf } from './unreachable.ts'
 
+type Request = Dispatcher.DispatchOptions
+type Handler = Dispatcher.DispatchHandler
 type RequestBody = Dispatcher.DispatchOptions['body'] | AsyncIterable<Uint8Array> | Blob
 
 /** undici's options for one call; where it goes is the upstream's affair. */
@@ -36,16 +39,11 @@ export type UpstreamRequest = <Opaque = null>(
   options?: RequestOptions<Opaque>,
 ) => Promise<Dispatcher.ResponseData<Opaque>>
 
-/** The three ways to make a call, for one context. */
-export interface Calls {
-  readonly request: UpstreamRequest
-  readonly dispatcher: Dispatcher
-  readonly fetch: Fetch
-}
-
 /** What {@link connectUpstream} stands on. */
 export interface ConnectUpstreamOptions {
   readonly upstream: string | undefined
+  /** The context of the code that is running, if it has one. */
+  readonly ambient: () => MergedContext | undefined
   readonly targets: TargetResolver
   readonly source: TokenSource
   readonly headers: Readonly<Record<string, string>>
@@ -54,14 +52,17 @@ export interface ConnectUpstreamOptions {
   readonly retry: RetryPolicy | undefined
   readonly timeoutMs: number
   readonly timeoutError: () => Error
+  readonly deadlineError: () => Error
   readonly closedError: () => Error
   readonly close: () => Promise<void>
 }
 
 /** An upstream's connections. */
 export interface UpstreamConnection {
-  /** Calls for whatever context `current` gives at the time of each. */
-  callsFor(current: () => CallContext | undefined): Calls
+  /** The three ways to make a call: in this context, or in whatever is the ambient one at the time of each. */
+  requestIn(fixed: MergedContext | undefined): UpstreamRequest
+  fetchIn(fixed: MergedContext | undefined): Fetch
+  dispatcherIn(fixed: MergedContext | undefined): Dispatcher
   /** Ends calls under way with this error, and all later ones. */
   close(error: Error): Promise<void>
 }
@@ -90,8 +91,8 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   const withoutContext = authorized(source)
   // One per context object, which is one per inbound request or per `run`. Fixed when the call is made: what comes later, such
   // as a refusal, happens in whatever asynchronous context the connection has.
-  const byContext = new WeakMap<CallContext, Dispatcher.Dispatch>()
-  function authorizedIn(context: CallContext): Dispatcher.Dispatch {
+  const byContext = new WeakMap<MergedContext, Dispatcher.Dispatch>()
+  function authorizedIn(context: MergedContext): Dispatcher.Dispatch {
     const before = byContext.get(context)
     if (before !== undefined) return before
     const made = authorized({
@@ -104,7 +105,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return made
   }
 
-  const start = (dispatch: Dispatcher.Dispatch, request: Dispatcher.DispatchOptions, call: CallHandler): boolean => {
+  const start = (dispatch: Dispatcher.Dispatch, request: Request, call: CallHandler): boolean => {
     try {
       return call.ended ? false : dispatch(request, call)
     } catch (error) {
@@ -114,57 +115,75 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     }
   }
 
-  function callsFor(current: () => CallContext | undefined): Calls {
-    const open: Dispatcher.Dispatch = (given, handler) => {
-      assertHandler(handler)
-      if (closed) return refuse(handler, options.closedError())
-      const context = current()
-      if (context !== undefined) return openIn(context, given, handler)
-      return start(withoutContext, withHeaders(given, headers), new CallHandler(handler, underWay))
-    }
-    const openIn = (context: CallContext, given: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => {
-      const request = withHeaders(given, [...Object.entries(context.headers ?? {}), ...headers])
-      const call = new CallHandler(new InContextHandler(handler), underWay)
-      const signal = signalFor(given.method, context)
-      if (signal !== undefined) call.endWith(signal)
-      return start(authorizedIn(context), request, call)
-    }
-    const withHeaders = (given: Dispatcher.DispatchOptions, more: readonly (readonly [string, string])[]) => {
-      if (more.length === 0 || !isAmong(targets.origins, given.origin)) return given
-      const request = withReusableHeaders(given)
-      const keptBack = strippedOnRedirect(
-        request,
-        more.map(([name]) => name),
-      )
-      return { ...request, headers: withDefaults(request.headers, more) ?? null, ...keptBack }
-    }
-    const guarded: Dispatcher.Dispatch = (call, handler) =>
-      isAmong(targets.origins, call.origin)
-        ? open(call, handler)
-        : refuse(handler, originError(upstream, call.origin, 'it is not among its origins'))
-    const calls = new PipelineDispatcher({ dispatch: open, close: options.close })
-    return {
-      dispatcher: new PipelineDispatcher({ dispatch: guarded, close: options.close }),
-      // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
-      fetch: createFetch({ dispatcher: calls, targets, current, sentAgain: replay !== 'never' || retry !== undefined }),
-      request: (input, request) => {
+  const told = (error: Error) => toldOf(error, upstream)
+
+  const withHeaders = (given: Request, more: readonly (readonly [string, string])[]) => {
+    if (more.length === 0 || !isAmong(targets.origins, given.origin)) return given
+    const request = withReusableHeaders(given)
+    const keptBack = strippedOnRedirect(
+      request,
+      more.map(([name]) => name),
+    )
+    return { ...request, headers: withDefaults(request.headers, more) ?? null, ...keptBack }
+  }
+  const open = (
+    fixed: MergedContext | undefined,
+    given: Request,
+    handler: Handler,
+    toldOfTrouble?: typeof told,
+  ): boolean => {
+    assertHandler(handler)
+    if (closed) return refuse(handler, options.closedError())
+    if (fixed !== undefined) return openIn(fixed, given, handler, toldOfTrouble)
+    const context = options.ambient()
+    if (context !== undefined) return openIn(context, given, new InContextHandler(handler), toldOfTrouble)
+    return start(withoutContext, withHeaders(given, headers), new CallHandler(handler, underWay, toldOfTrouble))
+  }
+  const openIn = (context: MergedContext, given: Request, handler: Handler, toldOfTrouble?: typeof told): boolean => {
+    const leftMs = leftOf(context)
+    if (leftMs <= 0) return refuse(handler, options.deadlineError())
+    const request = withHeaders(given, [...Object.entries(context.headers ?? {}), ...headers])
+    const call = new CallHandler(handler, underWay, toldOfTrouble)
+    const ending = endingFor(given.method, context)
+    if (ending !== undefined) call.endWith(ending)
+    if (leftMs < Infinity) call.endIn(leftMs, options.deadlineError)
+    return start(authorizedIn(context), request, call)
+  }
+  // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
+  const ownCalls = (fixed: MergedContext | undefined): Dispatcher =>
+    new PipelineDispatcher({
+      dispatch: (call, handler) => open(fixed, call, handler, told),
+      close: options.close,
+    })
+
+  return {
+    requestIn(fixed) {
+      const calls = ownCalls(fixed)
+      return (input, request) => {
         try {
           const { origin, path } = targets.resolve(input)
-          return calls.request({
-            ...request,
-            origin,
-            path,
-            method: request?.method ?? 'GET',
-          } as Dispatcher.RequestOptions<never>)
+          const method = request?.method ?? 'GET'
+          return calls.request({ ...request, origin, path, method } as Dispatcher.RequestOptions<never>)
         } catch (error) {
           return Promise.reject(error)
         }
-      },
-    }
-  }
-
-  return {
-    callsFor,
+      }
+    },
+    fetchIn: (fixed) =>
+      createFetch({
+        dispatcher: ownCalls(fixed),
+        targets,
+        current: fixed === undefined ? options.ambient : () => fixed,
+        sentAgain: replay !== 'never' || retry !== undefined,
+      }),
+    dispatcherIn: (fixed) =>
+      new PipelineDispatcher({
+        dispatch: (call, handler) =>
+          isAmong(targets.origins, call.origin)
+            ? open(fixed, call, handler)
+            : refuse(handler, originError(upstream, call.origin, 'it is not among its origins')),
+        close: options.close,
+      }),
     async close(error) {
       closed = true
       underWay.abortAll(error)
@@ -173,7 +192,12 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   }
 }
 
-function refuse(handler: Dispatcher.DispatchHandler, error: Error): boolean {
+/** Milliseconds that calls of this context may still take, as far as it says so. */
+function leftOf({ deadline }: MergedContext): number {
+  return deadline === undefined ? Infinity : deadline - Date.now()
+}
+
+function refuse(handler: Handler, error: Error): boolean {
   fail(handler, error)
   return false
 }

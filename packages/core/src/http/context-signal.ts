@@ -1,8 +1,17 @@
-import type { CallContext } from '../context/call-context.ts'
+import type { MergedContext } from '../context/call-context.ts'
+import type { Ending } from '../context/hang-up.ts'
 import { safeMethods } from './safe-methods.ts'
 
-/** The signal of the context, if it ends calls of this method. */
-export function signalFor(method: string, context: CallContext | undefined): AbortSignal | undefined {
-  if (context?.signalAborts === 'safe-methods' && !safeMethods.has(method.toUpperCase())) return undefined
-  return context?.signal
+/** What ends calls of this context and method before their time. */
+export function endingFor(method: string, context: MergedContext): Ending | undefined {
+  return endsWithContext(method, context) ? context.ending : undefined
+}
+
+/** The same as a signal, which costs more. */
+export function signalFor(method: string, context: MergedContext | undefined): AbortSignal | undefined {
+  return context !== undefined && endsWithContext(method, context) ? context.signal : undefined
+}
+
+function endsWithContext(method: string, { signalAborts }: MergedContext): boolean {
+  return signalAborts !== 'safe-methods' || safeMethods.has(method.toUpperCase())
 }

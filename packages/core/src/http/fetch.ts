@@ -1,6 +1,6 @@
 import * as undici from 'undici'
-import type { CallContext } from '../context/call-context.ts'
-import { TokenwellError } from '../errors.ts'
+import type { MergedContext } from '../context/call-context.ts'
+import { fetchFailed, TokenwellError, UpstreamUnreachableError } from '../errors.ts'
 import { readAtOnce } from './at-hand.ts'
 import { signalFor } from './context-signal.ts'
 import { asOwnResponse } from './own-classes.ts'
@@ -16,7 +16,7 @@ export interface CreateFetchOptions {
   readonly dispatcher: undici.Dispatcher
   readonly targets: TargetResolver
   /** The context of the call that is being made, if it has one. */
-  readonly current: () => CallContext | undefined
+  readonly current: () => MergedContext | undefined
   /** Whether bodies are to be at hand for being sent again. */
   readonly sentAgain: boolean
 }
@@ -24,7 +24,7 @@ export interface CreateFetchOptions {
 /**
  * `fetch` for one upstream: a path is taken as below its base URL, an absolute URL must be of an allowed origin.
  * Takes this Node's own `Request` and `FormData`, whose classes are not undici's. A failure to get a token rejects with
- * the `TokenwellError` itself instead of `TypeError: fetch failed`.
+ * the `TokenwellError` itself instead of `TypeError: fetch failed`, which an API that cannot be reached still is.
  */
 export function createFetch({ dispatcher, targets, current, sentAgain }: CreateFetchOptions): Fetch {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
@@ -138,6 +138,7 @@ function toUndiciFormData(form: FormData): undici.FormData {
 function reasonOf(error: unknown, own: AbortSignal | null | undefined, context: AbortSignal | undefined): unknown {
   if (own?.aborted === true) return own.reason
   const cause = error instanceof Error ? error.cause : undefined
+  if (error instanceof Error && cause instanceof UpstreamUnreachableError) return fetchFailed(error, cause)
   if (cause instanceof TokenwellError) return cause
   return context?.aborted === true ? context.reason : error
 }

@@ -6,6 +6,7 @@ import type { AccessToken } from '../oauth/access-token.ts'
 import { closedError, Flights, type Flight } from './coalescing.ts'
 import type { CredentialTrail } from './credential-trail.ts'
 import type { DpopProofs } from './dpop-proofs.ts'
+import { RequestOutcomes, type Health } from './health.ts'
 import { KeepWarm } from './keep-warm.ts'
 import { ageMs, stateAt, type RenewalOptions, type TokenState } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
@@ -75,6 +76,7 @@ export class CachingSource implements TokenSource {
   readonly #flights: Flights<AccessToken>
   readonly #failures: NegativeCache
   readonly #renewals: RenewalBackoff
+  readonly #outcomes: RequestOutcomes
   readonly #warm: KeepWarm | undefined
   readonly #sweeper: Sweeper
   #closed = false
@@ -91,6 +93,11 @@ export class CachingSource implements TokenSource {
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
     this.#renewals = new RenewalBackoff(random)
+    this.#outcomes = new RequestOutcomes({
+      clock,
+      serves: (key) => this.#serves(key),
+      isForAll: (key) => this.#isForAll(key),
+    })
     this.#warm = renewal.keepWarm === true ? new KeepWarm(clock) : undefined
     this.#sweeper = new Sweeper(clock, () => this.#memory.sweep((entry) => this.#isDead(entry)))
   }
@@ -134,6 +141,11 @@ export class CachingSource implements TokenSource {
     return removed
   }
 
+  health(): Health {
+    const { upstream } = this.#options
+    return this.#closed ? { status: 'down', error: closedError(upstream) } : this.#outcomes.health(upstream)
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -162,6 +174,23 @@ export class CachingSource implements TokenSource {
   #usable(key: string): CachedToken | undefined {
     const held = this.#memory.peek(key)
     return held !== undefined && this.#stateOf(held) !== 'expired' ? held : undefined
+  }
+
+  /** Would calls get this key's token even though another one cannot be had? */
+  #serves(key: string): boolean {
+    const held = this.#memory.peek(key)
+    if (held === undefined) return false
+    const { staleIfErrorMs = 0 } = this.#options.renewal
+    return this.#stateOf(held) !== 'expired' || (staleIfErrorMs > 0 && !this.#isDead(held))
+  }
+
+  /** Do calls without a context of their own ask for the same? */
+  #isForAll(key: string): boolean {
+    try {
+      return this.#options.planOf(undefined).key === key
+    } catch {
+      return false
+    }
   }
 
   /** The flight of this key: the one under way, or a new one unless a failure is remembered. */
@@ -208,6 +237,7 @@ export class CachingSource implements TokenSource {
         return issued.token
       })
       flight.promise.catch((error: unknown) => this.#fail(plan, error, trail))
+      this.#outcomes.follow(plan.key, flight.promise)
       return flight
     } catch (error) {
       this.#failures.settle(plan.key, { error, remember: false, trail })

@@ -1,6 +1,7 @@
 import type { CallContext } from '../context/call-context.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { DpopProofs } from './dpop-proofs.ts'
+import type { Health } from './health.ts'
 
 /** Options of {@link TokenSource.get}. */
 export interface GetTokenOptions {
@@ -30,6 +31,8 @@ export interface TokenSource {
   readonly contextual?: boolean | undefined
   /** Where its tokens are bound to a key: what proves that this service has it (RFC 9449). */
   readonly dpop?: DpopProofs | undefined
+  /** Whether a token is to be had, as far as that is known without asking anybody. Synchronous, no I/O. */
+  health?(): Health
   /** Ends what is under way; later calls of `get` reject with an `UpstreamClosedError`. */
   close(): Promise<void>
 }

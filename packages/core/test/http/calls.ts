@@ -81,8 +81,8 @@ export function collector(): { stream: Writable; collected: () => Buffer } {
   return { stream, collected: () => Buffer.concat(chunks) }
 }
 
-/** The stable part of what went wrong: the code of the error, or of what undici's fetch wrapped. */
+/** The stable part of what went wrong: undici's own code, which `request` and undici's fetch wrap, else that of the error. */
 export function codeOf(error: unknown): string {
   const { code, cause, name } = error as { code?: string; cause?: { code?: string }; name: string }
-  return code ?? cause?.code ?? name
+  return cause?.code ?? code ?? name
 }

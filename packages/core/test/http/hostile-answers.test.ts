@@ -101,7 +101,7 @@ describe('a redirect that leads back to itself', () => {
 it('a connection that is reset whenever the call is sent again fails the call after three sendings', async () => {
   const realm = await createRealm((incoming) => (tokenOf(incoming) === 'token-0' ? refusal : { reset: true }))
   await expect(upstreamAt(realm.api.url, { oauth: realm.oauth }).request('/')).rejects.toMatchObject({
-    code: expect.stringMatching(/ECONNRESET|UND_ERR_SOCKET/) as string,
+    cause: { code: expect.stringMatching(/ECONNRESET|UND_ERR_SOCKET/) as string },
   })
   expect(realm.api.requests).toHaveLength(3)
 })

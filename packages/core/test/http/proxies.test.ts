@@ -116,7 +116,7 @@ describe('a proxy', () => {
       oauth,
       dispatcher: closing(new ProxyAgent({ uri: closed.url, proxyTunnel: true })),
     })
-    await expect(upstream.request('/x')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    await expect(upstream.request('/x')).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
     expect(api.connectionCount).toBe(0)
   })
 })

@@ -15,7 +15,8 @@ it('a server whose certificate is not trusted gets no token', async () => {
     tls: true,
   })
   await expect(upstreamAt(api.url, { dispatcher: agent() }).request('/')).rejects.toMatchObject({
-    code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    statusCode: 502,
+    cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
   })
   expect(api.connectionCount).toBe(1)
   expect(seen).toEqual([])

@@ -1,0 +1,65 @@
+import { createServer, type Server } from 'node:http'
+import { createRequire } from 'node:module'
+import type { Upstream, Upstreams } from '../packages/core/dist/index.js'
+import { tokenwell as expressAdapter } from '../packages/express/dist/index.js'
+import { tokenwell as fastifyAdapter } from '../packages/fastify/dist/index.js'
+
+/** What a handler is given. */
+export interface Incoming {
+  readonly upstreams?: { readonly billing: Upstream }
+}
+
+export type Handler = (request: Incoming) => unknown
+
+/** A service that answers `/hello` with what `handler` gives, with these upstreams mounted, with a layer that does nothing, or
+ * with neither. */
+export type Framework = (handler: Handler, mounted: Upstreams<'billing'> | 'nothing' | undefined) => Promise<Server>
+
+type Next = (error?: unknown) => void
+
+interface ExpressApp {
+  use(layer: unknown): void
+  get(path: string, route: (req: Incoming, res: { json(body: unknown): void }, next: Next) => void): void
+}
+
+interface FastifyApp {
+  register(plugin: unknown, options: unknown): Promise<unknown>
+  addHook(name: 'onRequest', hook: (request: unknown, reply: unknown, done: () => void) => void): void
+  get(path: string, route: (request: Incoming) => Promise<unknown>): void
+  ready(): Promise<unknown>
+}
+
+// Each as its adapter's own package has it.
+const ofExpress = createRequire(new URL('../packages/express/package.json', import.meta.url))
+const ofFastify = createRequire(new URL('../packages/fastify/package.json', import.meta.url))
+
+const withExpress =
+  (module: string): Framework =>
+  async (handler, mounted) => {
+    const app = (ofExpress(module) as () => ExpressApp)()
+    if (mounted === 'nothing') app.use((_req: unknown, _res: unknown, next: Next) => next())
+    else if (mounted !== undefined) app.use(expressAdapter(mounted))
+    app.get('/hello', (req, res, next) => {
+      const answer = handler(req)
+      if (answer instanceof Promise) answer.then((body) => res.json(body), next)
+      else res.json(answer)
+    })
+    return createServer(app as never)
+  }
+
+const withFastify: Framework = async (handler, mounted) => {
+  const server = createServer()
+  const serverFactory = (listener: () => void) => server.on('request', listener)
+  const app = (ofFastify('fastify') as (options: object) => FastifyApp)({ serverFactory })
+  if (mounted === 'nothing') app.addHook('onRequest', (_request, _reply, done) => done())
+  else if (mounted !== undefined) await app.register(fastifyAdapter, { upstreams: mounted, closeOnShutdown: false })
+  app.get('/hello', async (request) => handler(request))
+  await app.ready()
+  return server
+}
+
+export const frameworks: Readonly<Record<string, Framework>> = {
+  'Express 4': withExpress('express-4'),
+  'Express 5': withExpress('express'),
+  'Fastify 5': withFastify,
+}

@@ -1,0 +1,75 @@
+import { EventEmitter, getEventListeners } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { describe, expect, it } from 'vitest'
+import { requestContext } from '../../src/context/request-context.ts'
+
+const response = (state: object = {}) => Object.assign(new EventEmitter(), state) as unknown as ServerResponse
+const request = (headers: object) => ({ headers }) as IncomingMessage
+const headersOf = (headers: object, propagate?: readonly string[]) =>
+  requestContext({ propagate })(request(headers), response()).headers
+
+describe('the headers that go on', () => {
+  it('are those of a trace and the request id', () => {
+    const trace = { traceparent: '00-a-b-01', tracestate: 'v=1', baggage: 'k=v', 'x-request-id': 'r' }
+    expect(headersOf({ ...trace, authorization: 'Bearer x', cookie: 'a=b', 'x-other': 'o' })).toEqual(trace)
+  })
+
+  it.each([
+    ['several of it, as Node.js joins them', { 'x-request-id': 'a, b' }, { 'x-request-id': 'a, b' }],
+    ['a traceparent that is none', { traceparent: 'nonsense' }, { traceparent: 'nonsense' }],
+    ['an empty one', { baggage: '' }, { baggage: '' }],
+    ['Latin-1', { baggage: 'k=\u00e9' }, { baggage: 'k=\u00e9' }],
+    ['16 KiB of it', { baggage: 'x'.repeat(16_384) }, { baggage: 'x'.repeat(16_384) }],
+    ['a list', { 'x-request-id': ['a', 'b'] }, {}],
+    ['a line break', { 'x-request-id': 'a\r\nauthorization: b' }, {}],
+    ['a NUL', { traceparent: 'a\0b' }, {}],
+    ['what is beyond Latin-1', { baggage: 'k=\u20ac' }, {}],
+  ])('with %s: passed as it came, or dropped', (_what, inbound, expected) => {
+    expect(headersOf(inbound)).toEqual(expected)
+  })
+
+  it.each(['Authorization', 'cookie', 'proxy-authorization', 'DPoP', 'host', 'transfer-encoding'])(
+    'are never %s, not even if asked for',
+    (name) => {
+      expect(() => requestContext({ propagate: ['x-request-id', name] })).toThrow(
+        new TypeError(`propagate: ${name.toLowerCase()} is never passed on to an upstream`),
+      )
+    },
+  )
+
+  it('are names that HTTP allows', () => {
+    expect(() => requestContext({ propagate: ['x request id'] })).toThrow(
+      new TypeError('propagate: expected header names as RFC 9110 allows them'),
+    )
+  })
+})
+
+describe('the signal', () => {
+  it.each([
+    ['HTTP/1', { writableEnded: true, writableFinished: false }, { writableEnded: true, writableFinished: true }],
+    // As the compatibility API of node:http2 has it after its stream was reset.
+    ['HTTP/2', { writableEnded: false, writableFinished: true }, { writableEnded: true, writableFinished: true }],
+    ['HTTP/2 without writableFinished', { writableEnded: false }, { writableEnded: true }],
+  ])('aborts when the caller hangs up before its answer, and not after: %s', (_protocol, open, done) => {
+    for (const [state, aborted] of [
+      [open, true],
+      [done, false],
+    ] as const) {
+      const inbound = response(state)
+      const { signal } = requestContext()(request({}), inbound)
+      expect(signal?.aborted).toBe(false)
+      inbound.emit('close')
+      expect(signal?.aborted).toBe(aborted)
+      expect(getEventListeners(inbound, 'close')).toHaveLength(0)
+    }
+  })
+
+  it('is aborted from the start if the caller has gone by then', () => {
+    const { signal } = requestContext()(request({}), response({ destroyed: true, writableFinished: false }))
+    expect(signal).toMatchObject({ aborted: true, reason: { name: 'AbortError' } })
+  })
+
+  it('is none where nothing is to end with the caller', () => {
+    expect(requestContext({ abortOnDisconnect: 'never' })(request({}), response())).toEqual({ headers: {} })
+  })
+})
