@@ -170,9 +170,16 @@ function plansFor(options: ResolvedOAuthOptions): Plans {
   }
 }
 
-/** With the context to make credentials of. Its signal is that of a call, and ends no token request. */
+// What ends a call ends no token request, and a signal may be one that is only made when it is looked at.
+const endsCalls: ReadonlySet<string> = new Set(['signal', 'signalAborts', 'deadline', 'ending'])
+
+/** With the context to make credentials of. */
 function forContext(plan: TokenPlan, context: CallContext): TokenPlan {
-  return Object.freeze({ ...plan, context: Object.freeze({ ...context, signal: undefined, signalAborts: undefined }) })
+  const kept: Record<string, unknown> = {}
+  for (const name of Object.keys(context)) {
+    if (!endsCalls.has(name)) kept[name] = context[name as keyof CallContext]
+  }
+  return Object.freeze({ ...plan, context: Object.freeze(kept) })
 }
 
 /** Plans by context: looked up by context object, or made once in all where the context plays no part. */

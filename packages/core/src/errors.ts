@@ -61,11 +61,12 @@ export abstract class TokenwellError extends Error {
 
   /**
    * Headers for that answer, which Express, Fastify and Koa send by themselves: `retry-after` in seconds (RFC 9110
-   * §10.2.3) while `retryAt` is still to come, else undefined.
+   * §10.2.3) while `retryAt` is still to come, else undefined. At most a minute: no failure keeps this package from asking again
+   * for longer, whatever its server said.
    */
   get headers(): Readonly<Record<string, string>> | undefined {
     const seconds = this.retryAt === undefined ? 0 : Math.ceil((this.retryAt - Date.now()) / 1000)
-    return seconds > 0 ? { 'retry-after': String(seconds) } : undefined
+    return seconds > 0 ? { 'retry-after': String(Math.min(seconds, 60)) } : undefined
   }
 
   /** Copies of this package loaded twice (`import` and `require`, two versions) know each other's errors. */
@@ -229,6 +230,7 @@ export class UpstreamUnreachableError extends TokenwellError {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== UpstreamUnreachableError) return Function.prototype[Symbol.hasInstance].call(this, value)
     return value instanceof TokenwellError && value.code === unreachable
   }
 }

@@ -101,7 +101,7 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
     warmUp: async () => {
       await Promise.all(all().map(({ tokens }) => warmUp(tokens, ambient())))
     },
-    health: () => healthOf(byName) as UpstreamsHealth<Names>,
+    health: () => healthOf(byName),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -46,10 +46,20 @@ describe('error classes', () => {
     expect(headersAt(1_000_001)).toEqual({ 'retry-after': '1' })
     expect(headersAt(1_000_000)).toBeUndefined()
     expect(headersAt(undefined)).toBeUndefined()
+    expect(headersAt(Number.NaN)).toBeUndefined()
+    // No failure is remembered for longer, whatever the server wants.
+    for (const far of [1_061_000, 1e12, 1e300, Infinity]) expect(headersAt(far)).toEqual({ 'retry-after': '60' })
     const error = new core.OverloadError('x', { retryAt: 1_003_000 })
     vi.setSystemTime(1_002_000)
     expect(error.headers).toEqual({ 'retry-after': '1' })
     expect(Object.keys(error)).not.toContain('headers')
+  })
+
+  it('are classes that may be extended', () => {
+    class Mine extends core.UpstreamUnreachableError {}
+    expect(new core.UpstreamUnreachableError('x', {})).not.toBeInstanceOf(Mine)
+    expect(new Mine('x', {})).toBeInstanceOf(Mine)
+    expect(new Mine('x', {})).toBeInstanceOf(core.UpstreamUnreachableError)
   })
 
   it('are made anew for each caller with everything they say', () => {

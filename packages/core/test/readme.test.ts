@@ -67,8 +67,8 @@ export const callback = { code: process.env.CODE }
 export const store = { read: () => process.env.REFRESH_TOKEN, write: (...args) => console.log('stored', args.length) }
 `
 
-/** Runs the block that has this text, with the real servers in place of the examples, and gives what it prints. */
-async function run(text: string, more: Record<string, string> = {}): Promise<string> {
+/** Runs the block that has this text, and `after` it, with the real servers in place of the examples, and gives what it prints. */
+async function run(text: string, more: Record<string, string> = {}, after = ''): Promise<string> {
   const code = blocks.filter((block) => block.includes(text))
   expect(code).toHaveLength(1)
   const real = (code[0] ?? '')
@@ -82,7 +82,7 @@ async function run(text: string, more: Record<string, string> = {}): Promise<str
     .replaceAll('https://idcs-0123.identity.oraclecloud.com', domain.url)
     .replaceAll('your-application', domain.applications.confidential.clientId)
   const file = join(folder, `${crypto.randomUUID()}.ts`)
-  await writeFile(file, real)
+  await writeFile(file, real + after)
   const env = {
     ...process.env,
     BILLING_SECRET: secret,
@@ -97,7 +97,7 @@ async function run(text: string, more: Record<string, string> = {}): Promise<str
 
 describe("the README's code runs as it stands", () => {
   it('every block is run below', () => {
-    expect(blocks).toHaveLength(12)
+    expect(blocks).toHaveLength(14)
   })
 
   it('createUpstreams', async () => {
@@ -186,8 +186,39 @@ describe("the README's code runs as it stands", () => {
     expect(api.requests.slice(-2).map(({ clientId }) => clientId)).toEqual(['orders-acme', 'orders-globex'])
   })
 
+  it('the context', async () => {
+    const asking = `
+      await new Promise((resolve) => server.listen(0, resolve))
+      const answer = await fetch('http://127.0.0.1:' + server.address().port, { headers: { 'x-request-id': 'r-1', cookie: 'c' } })
+      console.log(await answer.text())
+      server.close()
+      await upstreams.close()`
+    expect(await run('contextOf', {}, asking)).toBe('200\n\n')
+    const { headers } = api.requests.at(-1) ?? {}
+    expect(headers).toMatchObject({ 'x-request-id': 'r-1' })
+    expect(headers).not.toHaveProperty('cookie')
+  })
+
+  it('health', async () => {
+    const asking = `
+      await new Promise((resolve) => ready.listen(0, resolve))
+      const ask = async () => {
+        const answer = await fetch('http://127.0.0.1:' + ready.address().port)
+        return answer.status + ' ' + (await answer.text())
+      }
+      console.log(upstreams.health().status)
+      await upstreams.billing.tokens.get()
+      console.log(await ask())
+      await upstreams.close()
+      console.log((await ask()).slice(0, 20))
+      ready.close()`
+    expect(await run('upstreams.health()', {}, asking)).toBe(
+      'down\n200 {"status":"ok","upstreams":{"billing":{"status":"ok"}}}\n503 {"status":"down"\n',
+    )
+  })
+
   it('errors', async () => {
-    expect(await run('catch (error)')).toBe(
+    expect(await run('instanceof TokenRequestError')).toBe(
       'Upstream "billing": the authorization server refused the token request invalid_client 401\n',
     )
   })

@@ -8,6 +8,8 @@ export interface Ending {
   removeEventListener(type: 'abort', listener: () => void): void
 }
 
+const hangUp = Symbol('tokenwell.hangUp')
+
 /**
  * Aborts when the caller of an inbound request hangs up before it got its answer. A signal is made of it only for who asks: it
  * would cost each request more than its call does.
@@ -17,11 +19,16 @@ export class HangUp implements Ending {
   #reason: DOMException | undefined
   #controller: AbortController | undefined
 
-  constructor(response: ServerResponse) {
+  /** The one of this response, however many contexts are made of it: one listener, which is all that Node.js likes. */
+  static of(response: ServerResponse & { [hangUp]?: HangUp }): HangUp {
+    return (response[hangUp] ??= new HangUp(response))
+  }
+
+  private constructor(response: ServerResponse) {
     const onClose = () => {
       if (!hasAnswered(response)) this.#abort()
     }
-    if (response.destroyed) onClose()
+    if (hasClosed(response)) onClose()
     else response.once('close', onClose)
   }
 
@@ -73,6 +80,19 @@ export class HangUp implements Ending {
 }
 
 // The response of node:http2 counts as finished once its stream is closed, whoever closed it, and in some versions never.
-function hasAnswered({ writableEnded, writableFinished }: ServerResponse): boolean {
+function hasAnswered({
+  writableEnded,
+  writableFinished,
+}: {
+  readonly writableEnded: boolean
+  readonly writableFinished?: boolean
+}): boolean {
   return writableEnded && writableFinished !== false
+}
+
+// The response of node:http2 has no `destroyed`; its stream has.
+function hasClosed(
+  response: Pick<ServerResponse, 'destroyed'> & { readonly stream?: { readonly destroyed: boolean } },
+): boolean {
+  return response.destroyed || response.stream?.destroyed === true
 }

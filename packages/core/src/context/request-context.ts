@@ -46,7 +46,7 @@ export function requestContext(options: RequestContextOptions = {}): RequestCont
       if (isHeaderValue(value)) headers[name] = value
     }
     if (abortOnDisconnect === 'never') return { headers, ending: undefined }
-    const ending = new HangUp(response)
+    const ending = HangUp.of(response)
     const signalAborts = abortOnDisconnect === 'always' ? 'all' : abortOnDisconnect
     return {
       headers,

@@ -40,7 +40,7 @@ export interface GrantRequest {
   /** Aborts when the attempt is given up. Never a caller's own: a token request outlives the call that started it. */
   readonly signal: AbortSignal
   /**
-   * The context of the call that started the token request, without its signal. Whatever it selects must be in the token key,
+   * The context of the call that started the token request, without what ends that call. Whatever it selects must be in the token key,
    * so undefined for a grant that is not contextual.
    */
   readonly context: CallContext | undefined

@@ -6,6 +6,7 @@ import { accessParameters, type AccessOptions, type Contextual } from './access-
 import { grantSecretReader, type GrantSecret } from './grant-secret.ts'
 import type { Grant } from './grant.ts'
 import {
+  assertSameSubject,
   subjectByAssertion,
   subjectByClaims,
   subjectByName,
@@ -62,10 +63,12 @@ export function jwtBearer(options: JwtBearerOptions | SignedJwtBearerOptions): G
 function given(options: JwtBearerOptions): Omit<Grant, 'type'> {
   const { assertion, subject, scope, resource, authorizationDetails, parameters } = options
   const read = grantSecretReader('jwtBearer: assertion', assertion)
+  const key = subjectOf(assertion, subject)
   return {
-    ...accessParameters({ scope, resource, authorizationDetails, parameters }, subjectOf(assertion, subject)),
+    ...accessParameters({ scope, resource, authorizationDetails, parameters }, key),
     credentials: async (request) => {
       const context = typeof subject === 'function' ? request.context : undefined
+      if (typeof key === 'function') assertSameSubject('jwtBearer', request.parameters.subject, key(context ?? {}))
       return { parameters: [['assertion', await read({ ...request, context })]] }
     },
   }
@@ -90,7 +93,15 @@ function signed(options: SignedJwtBearerOptions): Omit<Grant, 'type'> {
   return {
     ...accessParameters({ scope, resource, authorizationDetails, parameters }, subjectKey),
     needsIssuer: signer.needsIssuer,
-    credentials: async ({ issuer: server = '', tokenEndpoint, clientId, signal, context = {} }) => {
+    credentials: async ({
+      issuer: server = '',
+      tokenEndpoint,
+      clientId,
+      signal,
+      context = {},
+      parameters: planned,
+    }) => {
+      if (typeof subject === 'function') assertSameSubject('jwtBearer', planned.subject, keyIn(context))
       const { assertion } = await signer.sign({
         server: { issuer: server, token_endpoint: tokenEndpoint },
         issuer: issuer ?? clientId,

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import type { CallContext } from '../context/call-context.ts'
 import { canonical } from '../oauth/canonical-json.ts'
 import { valueIn, type Contextual } from './access-options.ts'
+import type { TokenParameters } from './grant.ts'
 
 /** In whose name, as the token key has it: how that is known, and a hash of it. */
 export type SubjectKey = readonly [by: string, id: string]
@@ -43,6 +44,15 @@ export function subjectByAssertion(assertion: string): SubjectKey {
 /** By nothing that anybody else has: tokens are shared with no other source, in whatever cache. */
 export function subjectOfNobodyElse(): SubjectKey {
   return ['unnamed', randomUUID()]
+}
+
+/**
+ * Throws unless what selects the token is still what the token key was made of: what was waited for under one key must not be got in
+ * another one's name.
+ */
+export function assertSameSubject(grant: string, planned: TokenParameters['subject'], now: readonly string[]): void {
+  if (JSON.stringify(now) === JSON.stringify(planned)) return
+  throw new TypeError(`${grant}: expected functions of the context alone; one gave something else than before`)
 }
 
 /** As a hash, for what may be in no key in clear. */

@@ -4,7 +4,7 @@ import { CallContextError } from '../errors.ts'
 import { accessToken, isNoAccessToken } from '../oauth/token-type-identifiers.ts'
 import { accessParameters, valueIn, type AccessOptions, type Contextual } from './access-options.ts'
 import type { Grant, GrantCredentials, GrantRequest } from './grant.ts'
-import { sha256 } from './subject.ts'
+import { assertSameSubject, sha256 } from './subject.ts'
 
 /** Options of {@link tokenExchange}. Functions must give the same for the same context, whatever else goes on. */
 export interface TokenExchangeOptions extends AccessOptions {
@@ -63,12 +63,7 @@ export function tokenExchange(options: TokenExchangeOptions): Grant {
     parameters: (context = noContext) => access.parameters(context),
     credentials: ({ context = noContext, parameters: planned }: GrantRequest): GrantCredentials => {
       const exchange = exchangeIn(options, context)
-      // What was waited for under one key must not be got with the token of another one.
-      if (JSON.stringify(keyOf(exchange)) !== JSON.stringify(planned.subject)) {
-        throw new TypeError(
-          'tokenExchange: expected functions of the context alone; one gave something else than before',
-        )
-      }
+      assertSameSubject('tokenExchange', planned.subject, keyOf(exchange))
       return { parameters: formOf(exchange), endsAt: endOf(subjectTokenExpiresAt, exchange.subjectToken, context) }
     },
   } satisfies Grant)

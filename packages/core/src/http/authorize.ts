@@ -80,7 +80,7 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
     const sendWithNext = (request: Request, handler: Handler, tried: Tried): void => {
       source.get(waitOf(request, handler)).then(
         (token) => late(handler, () => send(request, assertToken(token), handler, tried)),
-        (error: Error) => fail(handler, error),
+        (error: Error) => failUnsent(handler, error),
       )
     }
     const send = (request: Request, token: AccessToken | undefined, handler: Handler, tried: Tried): boolean =>
@@ -97,7 +97,7 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
       const attempt = new AttemptHandler(handler, actions, request, token, tried)
       proofFor(source, request, token, nonce).then(
         (proof) => late(handler, () => dispatch(asSent(withProof(request, proof), token), attempt)),
-        (error: Error) => fail(handler, error),
+        (error: Error) => failUnsent(handler, error),
       )
       return true
     }
@@ -239,8 +239,16 @@ function late(handler: Handler, dispatch: () => void): void {
   try {
     dispatch()
   } catch (error) {
-    fail(handler, error as Error)
+    // Of the call's own options, so no trouble on the way either.
+    if (handler instanceof CallHandler) handler.abort(error as Error)
+    else fail(handler, error as Error)
   }
+}
+
+// What a token source throws, such as a user's own, says nothing of the way to the API, whatever its code.
+function failUnsent(handler: Handler, error: Error): void {
+  if (handler instanceof CallHandler) handler.failUnsent(error)
+  else fail(handler, error)
 }
 
 function checkOrigin(origin: string): string {

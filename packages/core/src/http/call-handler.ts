@@ -8,6 +8,14 @@ import { ForwardingHandler } from './forwarding-handler.ts'
 type Controller = Dispatcher.DispatchController
 type ResponseHeaders = Parameters<ForwardingHandler['onResponseEnd']>[1]
 
+/** What a caller is told of errors before there is a response. */
+export interface Telling {
+  /** Of trouble with the connection. */
+  trouble(error: Error): Error
+  /** Of what was thrown before anything was sent, such as by a token source. */
+  unsent(error: Error): Error
+}
+
 /**
  * One call from its start to its end, whatever it takes: its wait for a token, and each time that it is sent. It stands
  * between the caller and undici as the caller's controller, so that an abort is obeyed at once even when nothing is being
@@ -18,7 +26,7 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   after: CallUnderWay | undefined = undefined
   deadlineAt = 0
   private readonly underWay: CallsUnderWay
-  private readonly told: ((error: Error) => Error) | undefined
+  private readonly telling: Telling | undefined
   private controller: Controller | undefined
   private abortion: AbortController | undefined
   private forgetSignal: (() => void) | undefined
@@ -26,8 +34,8 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   private phase: 'open' | 'ending' | 'over' = 'open'
   private readonly scope: AsyncResource | undefined
 
-  /** `told` makes of an error before the response what the caller is told; without it, errors are told as they come. */
-  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay, told?: (error: Error) => Error) {
+  /** Without `telling` errors are told as they come. */
+  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay, telling?: Telling) {
     super(next)
     this.underWay = underWay
     // fetch's handler does not know in which context it was made; the others do.
@@ -35,7 +43,7 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
       next instanceof ForwardingHandler || next instanceof AsyncResource
         ? undefined
         : new AsyncResource('tokenwell.call')
-    this.told = told
+    this.telling = telling
     underWay.started(this)
   }
 
@@ -81,6 +89,11 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
     this.abortion?.abort(reason)
     this.controller?.abort(reason)
     super.onResponseError(this, reason)
+  }
+
+  /** Ends the call with what was thrown before it was sent. */
+  failUnsent(error: Error): void {
+    this.abort(this.telling?.unsent(error) ?? error)
   }
 
   /** Nothing of it is told any more. */
@@ -147,7 +160,7 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
     if (this.phase === 'over') return
     const isAnswered = this.deadlineAt === 0
     this.#end()
-    super.onResponseError(controller, isAnswered || this.told === undefined ? error : this.told(error))
+    super.onResponseError(controller, isAnswered ? error : (this.telling?.trouble(error) ?? error))
   }
 
   #end(): void {

@@ -4,7 +4,7 @@ import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { authorizeWith, type CallSource } from './authorize.ts'
 import { boundOrigins, mayPass } from './bound-origins.ts'
-import { CallHandler } from './call-handler.ts'
+import { CallHandler, type Telling } from './call-handler.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
 import { endingFor } from './context-signal.ts'
 import { createFetch, type Fetch } from './fetch.ts'
@@ -16,7 +16,7 @@ import { RefusalGuard } from './refusal-guard.ts'
 import type { ReplayPolicy } from './replayable-body.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import { isAmong, type TargetResolver } from './target.ts'
-import { toldOf } from './unreachable.ts'
+import { toldOf, Unsent } from './unreachable.ts'
 
 type Request = Dispatcher.DispatchOptions
 type Handler = Dispatcher.DispatchHandler
@@ -115,7 +115,9 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     }
   }
 
-  const told = (error: Error) => toldOf(error, upstream)
+  const trouble = (error: Error) => toldOf(error, upstream)
+  const toldByRequest: Telling = { trouble, unsent: (error) => error }
+  const toldByFetch: Telling = { trouble, unsent: (error) => new Unsent(error) }
 
   const withHeaders = (given: Request, more: readonly (readonly [string, string])[]) => {
     if (more.length === 0 || !isAmong(targets.origins, given.origin)) return given
@@ -126,39 +128,34 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     )
     return { ...request, headers: withDefaults(request.headers, more) ?? null, ...keptBack }
   }
-  const open = (
-    fixed: MergedContext | undefined,
-    given: Request,
-    handler: Handler,
-    toldOfTrouble?: typeof told,
-  ): boolean => {
+  const open = (fixed: MergedContext | undefined, given: Request, handler: Handler, telling?: Telling): boolean => {
     assertHandler(handler)
     if (closed) return refuse(handler, options.closedError())
-    if (fixed !== undefined) return openIn(fixed, given, handler, toldOfTrouble)
+    if (fixed !== undefined) return openIn(fixed, given, handler, telling)
     const context = options.ambient()
-    if (context !== undefined) return openIn(context, given, new InContextHandler(handler), toldOfTrouble)
-    return start(withoutContext, withHeaders(given, headers), new CallHandler(handler, underWay, toldOfTrouble))
+    if (context !== undefined) return openIn(context, given, new InContextHandler(handler), telling)
+    return start(withoutContext, withHeaders(given, headers), new CallHandler(handler, underWay, telling))
   }
-  const openIn = (context: MergedContext, given: Request, handler: Handler, toldOfTrouble?: typeof told): boolean => {
-    const leftMs = leftOf(context)
-    if (leftMs <= 0) return refuse(handler, options.deadlineError())
+  const openIn = (context: MergedContext, given: Request, handler: Handler, telling?: Telling): boolean => {
     const request = withHeaders(given, [...Object.entries(context.headers ?? {}), ...headers])
-    const call = new CallHandler(handler, underWay, toldOfTrouble)
+    const call = new CallHandler(handler, underWay, telling)
     const ending = endingFor(given.method, context)
     if (ending !== undefined) call.endWith(ending)
-    if (leftMs < Infinity) call.endIn(leftMs, options.deadlineError)
+    const leftMs = leftOf(context)
+    if (leftMs <= 0) call.abort(options.deadlineError())
+    else if (leftMs < Infinity) call.endIn(leftMs, options.deadlineError)
     return start(authorizedIn(context), request, call)
   }
   // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
-  const ownCalls = (fixed: MergedContext | undefined): Dispatcher =>
+  const ownCalls = (fixed: MergedContext | undefined, telling: Telling): Dispatcher =>
     new PipelineDispatcher({
-      dispatch: (call, handler) => open(fixed, call, handler, told),
+      dispatch: (call, handler) => open(fixed, call, handler, telling),
       close: options.close,
     })
 
   return {
     requestIn(fixed) {
-      const calls = ownCalls(fixed)
+      const calls = ownCalls(fixed, toldByRequest)
       return (input, request) => {
         try {
           const { origin, path } = targets.resolve(input)
@@ -171,7 +168,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     },
     fetchIn: (fixed) =>
       createFetch({
-        dispatcher: ownCalls(fixed),
+        dispatcher: ownCalls(fixed, toldByFetch),
         targets,
         current: fixed === undefined ? options.ambient : () => fixed,
         sentAgain: replay !== 'never' || retry !== undefined,

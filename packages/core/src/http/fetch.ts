@@ -1,5 +1,6 @@
 import * as undici from 'undici'
 import type { MergedContext } from '../context/call-context.ts'
+import type { Ending } from '../context/hang-up.ts'
 import { fetchFailed, TokenwellError, UpstreamUnreachableError } from '../errors.ts'
 import { readAtOnce } from './at-hand.ts'
 import { signalFor } from './context-signal.ts'
@@ -7,6 +8,7 @@ import { asOwnResponse } from './own-classes.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import { encodeBody } from './replayable-body.ts'
 import type { TargetResolver } from './target.ts'
+import { Unsent } from './unreachable.ts'
 
 /** WHATWG fetch as this Node.js has it. */
 export type Fetch = typeof globalThis.fetch
@@ -24,7 +26,7 @@ export interface CreateFetchOptions {
 /**
  * `fetch` for one upstream: a path is taken as below its base URL, an absolute URL must be of an allowed origin.
  * Takes this Node's own `Request` and `FormData`, whose classes are not undici's. A failure to get a token rejects with
- * the `TokenwellError` itself instead of `TypeError: fetch failed`, which an API that cannot be reached still is.
+ * what the token source threw instead of `TypeError: fetch failed`, which an API that cannot be reached still is.
  */
 export function createFetch({ dispatcher, targets, current, sentAgain }: CreateFetchOptions): Fetch {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<undici.Response> => {
@@ -32,7 +34,8 @@ export function createFetch({ dispatcher, targets, current, sentAgain }: CreateF
     const { origin, path } = targets.resolve(request === undefined ? (input as string | URL) : request.url)
     // Ours to change: what was given is only read.
     const own = membersOf(request, init)
-    const ambient = signalFor(own.method ?? 'GET', current())
+    const context = current()
+    const ambient = signalFor(own.method ?? 'GET', context)
     const given = own.signal
     if (ambient !== undefined) own.signal = both(given, ambient)
     own.dispatcher = dispatcher
@@ -40,7 +43,7 @@ export function createFetch({ dispatcher, targets, current, sentAgain }: CreateF
       if (own.body !== undefined && own.body !== null) await prepareBody(own, request)
       return asOwnResponse(await undici.fetch(origin + path, own))
     } catch (error) {
-      throw reasonOf(error, given, ambient)
+      throw reasonOf(error, given, context?.ending, ambient !== undefined)
     }
   }
 
@@ -135,10 +138,17 @@ function toUndiciFormData(form: FormData): undici.FormData {
 
 // undici wraps whatever ended the request in `TypeError: fetch failed`; what we threw, and what the caller aborted with,
 // are better told as they are.
-function reasonOf(error: unknown, own: AbortSignal | null | undefined, context: AbortSignal | undefined): unknown {
+function reasonOf(
+  error: unknown,
+  own: AbortSignal | null | undefined,
+  context: Ending | undefined,
+  endsWithContext: boolean,
+): unknown {
   if (own?.aborted === true) return own.reason
   const cause = error instanceof Error ? error.cause : undefined
+  if (cause instanceof Unsent) return cause.thrown
   if (error instanceof Error && cause instanceof UpstreamUnreachableError) return fetchFailed(error, cause)
   if (cause instanceof TokenwellError) return cause
-  return context?.aborted === true ? context.reason : error
+  // A redirect may have made of a change a call that the context does end.
+  return context?.aborted === true && (endsWithContext || cause === context.reason) ? context.reason : error
 }

@@ -95,6 +95,7 @@ export class CachingSource implements TokenSource {
     this.#renewals = new RenewalBackoff(random)
     this.#outcomes = new RequestOutcomes({
       clock,
+      contextual: this.contextual,
       serves: (key) => this.#serves(key),
       isForAll: (key) => this.#isForAll(key),
     })
@@ -237,7 +238,7 @@ export class CachingSource implements TokenSource {
         return issued.token
       })
       flight.promise.catch((error: unknown) => this.#fail(plan, error, trail))
-      this.#outcomes.follow(plan.key, flight.promise)
+      this.#outcomes.follow(plan.key, plan.context !== undefined, flight.promise)
       return flight
     } catch (error) {
       this.#failures.settle(plan.key, { error, remember: false, trail })
@@ -248,7 +249,7 @@ export class CachingSource implements TokenSource {
   #fail(plan: TokenPlan, error: unknown, trail: CredentialTrail): void {
     if (this.#closed) return
     const held = this.#usable(plan.key)
-    this.#failures.settle(plan.key, { error, remember: held === undefined, trail })
+    this.#failures.settle(plan.key, { error, remember: held === undefined, ofOne: plan.context !== undefined, trail })
     if (held !== undefined) this.#backOff(plan, held)
   }
 

@@ -21,11 +21,18 @@ export function isIdentityError(code: string): boolean {
   return identityErrors.test(code)
 }
 
-/** Classes a failure. */
-export function failureKind(error: unknown): FailureKind {
+/**
+ * Classes a failure; `ofOne` if it was asked for one of many subjects. A 401 without an error that OAuth defines may then be about the
+ * subject as well as about the client. It counts as the former, or one caller with a bad token would stand in the way of all others.
+ */
+export function failureKind(error: unknown, ofOne = false): FailureKind {
   if (error instanceof TokenRequestError) {
     const { error: code, tokenEndpointStatus: status } = error
-    return status === undefined ? 'local' : refusalKind(code, status)
+    if (status === undefined) return 'local'
+    const kind = refusalKind(code, status)
+    return ofOne && kind === 'credential' && code !== 'invalid_client' && code !== 'unauthorized_client'
+      ? 'request'
+      : kind
   }
   if (error instanceof TokenEndpointUnreachableError) return 'transient'
   if (error instanceof TokenResponseError) return error.retryable ? 'transient' : 'request'

@@ -5,7 +5,7 @@ import { failureKind } from './failure.ts'
 /**
  * `ok`: the last token request went well, or none was needed yet. `degraded`: it failed, and calls go on with the token at
  * hand, or, a minute after the last try, would try again. `down`: it failed a moment ago and there is no token; or the first
- * token is still awaited; or it was closed.
+ * token, which all calls need, is still awaited; or it was closed.
  */
 export type HealthStatus = 'ok' | 'degraded' | 'down'
 
@@ -19,10 +19,12 @@ export interface Health {
 /** What {@link RequestOutcomes} stands on. */
 export interface RequestOutcomesOptions {
   readonly clock: Clock
+  /** Do tokens depend on the context of calls? */
+  readonly contextual: boolean
   /** Is there a token of this key that calls would get? */
-  serves(key: string): boolean
+  readonly serves: (key: string) => boolean
   /** Is this key that of every call, rather than of one tenant or subject? */
-  isForAll(key: string): boolean
+  readonly isForAll: (key: string) => boolean
 }
 
 // Longer than any failure is remembered, so that while there are calls each failure is followed by the next try. Where there
@@ -31,6 +33,7 @@ const letInAfterMs = 60_000
 
 interface Failure {
   readonly key: string
+  readonly ofOne: boolean
   readonly error: unknown
   readonly at: number
 }
@@ -47,12 +50,13 @@ export class RequestOutcomes {
     this.#options = options
   }
 
-  /** Takes note of how this request ends. */
-  follow(key: string, request: Promise<unknown>): void {
-    this.#begun = true
+  /** Takes note of how this request ends; `ofOne` if it is for one of many subjects. */
+  follow(key: string, ofOne: boolean, request: Promise<unknown>): void {
+    // That the first token for one caller out of many is awaited says nothing of the others.
+    this.#begun ||= !this.#options.contextual
     request.then(
       () => this.#end(key, undefined),
-      (error: unknown) => this.#end(undefined, { key, error, at: this.#options.clock.monotonic() }),
+      (error: unknown) => this.#end(undefined, { key, ofOne, error, at: this.#options.clock.monotonic() }),
     )
   }
 
@@ -70,12 +74,16 @@ export class RequestOutcomes {
     this.#ended = true
     this.#served = served ?? this.#served
     // One subject's own token that is refused says that the authorization server is there and knows this client.
-    const isOnesOwn = failureKind(failure?.error) === 'request' && !this.#options.isForAll(failure?.key ?? '')
+    const isOnesOwn =
+      failure !== undefined &&
+      failureKind(failure.error, failure.ofOne) === 'request' &&
+      !this.#options.isForAll(failure.key)
     this.#failure = isOnesOwn ? undefined : failure
   }
 }
 
 function told(error: unknown, upstream: string | undefined): Error {
   if (error instanceof TokenwellError) return error.reissue({ upstream })
-  return error instanceof Error ? error : new Error('the token request failed', { cause: error })
+  // One that is not ours may show what is internal when it is serialized: a path, an address.
+  return new Error('the token request failed', { cause: error })
 }

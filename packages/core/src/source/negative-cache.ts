@@ -35,6 +35,8 @@ export interface Settlement {
   readonly error: unknown
   /** False when a usable token is at hand: then the failure is nobody's. */
   readonly remember: boolean
+  /** True when it was asked for one of many subjects. */
+  readonly ofOne?: boolean
   readonly trail: CredentialTrail
 }
 
@@ -71,7 +73,7 @@ export class NegativeCache {
   }
 
   /** How a request that was let through ended. */
-  settle(key: string, { error, remember, trail }: Settlement): void {
+  settle(key: string, { error, remember, ofOne, trail }: Settlement): void {
     const own = this.#byKey.peek(key)
     const before = this.#ofClient
     if (own !== undefined) own.trial = false
@@ -82,7 +84,7 @@ export class NegativeCache {
       this.#byKey.delete(key)
       return
     }
-    const kind = failureKind(error)
+    const kind = failureKind(error, ofOne)
     // One from here was remembered before.
     if (!remember || kind === 'local' || !(error instanceof TokenwellError) || error.fromCache) return
     if (kind === 'credential') {

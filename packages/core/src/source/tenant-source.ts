@@ -6,6 +6,7 @@ import { BoundedMap } from './bounded-map.ts'
 import { closedError } from './coalescing.ts'
 import { DpopNonces } from './dpop-nonces.ts'
 import type { DpopProofs } from './dpop-proofs.ts'
+import type { Health } from './health.ts'
 import type { GetTokenOptions, TokenSource } from './token-source.ts'
 
 /** What a tenant source stands on. */
@@ -66,6 +67,16 @@ export class TenantSource implements TokenSource {
 
   invalidate(token: AccessToken): boolean {
     return this.#owners.get(token)?.invalidate(token) ?? false
+  }
+
+  // That some tenants get no token says nothing of the others, even if it is all who have asked so far.
+  health(): Health {
+    if (this.#closed) return { status: 'down', error: closedError(this.#options.upstream) }
+    for (const { source } of this.#open) {
+      const error = source.health?.().error
+      if (error !== undefined) return { status: 'degraded', error }
+    }
+    return { status: 'ok' }
   }
 
   async close(): Promise<void> {

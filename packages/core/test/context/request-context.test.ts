@@ -64,9 +64,20 @@ describe('the signal', () => {
     }
   })
 
-  it('is aborted from the start if the caller has gone by then', () => {
-    const { signal } = requestContext()(request({}), response({ destroyed: true, writableFinished: false }))
+  it.each([
+    ['HTTP/1', { destroyed: true, writableFinished: false }],
+    ['HTTP/2', { stream: { destroyed: true }, writableEnded: false, writableFinished: true }],
+  ])('is aborted from the start if the caller has gone by then: %s', (_protocol, state) => {
+    const { signal } = requestContext()(request({}), response(state))
     expect(signal).toMatchObject({ aborted: true, reason: { name: 'AbortError' } })
+  })
+
+  it('listens once, however many contexts are made of one request', () => {
+    const inbound = response({ writableEnded: false })
+    const signals = Array.from({ length: 20 }, () => requestContext()(request({}), inbound).signal)
+    expect(getEventListeners(inbound, 'close')).toHaveLength(1)
+    inbound.emit('close')
+    expect(signals.every((signal) => signal?.aborted)).toBe(true)
   })
 
   it('is none where nothing is to end with the caller', () => {

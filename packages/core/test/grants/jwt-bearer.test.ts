@@ -1,7 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createAuthorizationServer, tokenReply } from '@tokenwell/testing'
 import { decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { mergeContexts } from '../../src/context/call-context.ts'
+import type { HangUp } from '../../src/context/hang-up.ts'
+import { requestContext } from '../../src/context/request-context.ts'
 import {
   clientSecretBasic,
   createTokenSource,
@@ -240,6 +245,25 @@ describe('a subject that is a function of the context', () => {
     expect(told[0]?.context).toEqual({ tenant: 'alice' })
   })
 
+  it('nor of the inbound caller, whose hanging up ends the call alone', async () => {
+    const told: GrantRequest[] = []
+    const assertion = (request: GrantRequest) => {
+      told.push(request)
+      return 'a.b.c'
+    }
+    const { source } = await sourceAtEndpoint(undefined, { grant: jwtBearer({ assertion, ...perTenant }) })
+    const inbound = new EventEmitter() as unknown as ServerResponse
+    const context = requestContext()({ headers: {} } as IncomingMessage, inbound)
+    const merged = mergeContexts(
+      undefined,
+      mergeContexts(mergeContexts(undefined, context), { tenant: 'alice', deadline: 1e15 }),
+    )
+    await source.get({ context: merged })
+    expect(Object.keys(told[0]?.context ?? {}).toSorted()).toEqual(['headers', 'log', 'subjectToken', 'tenant'])
+    // No signal was made of it, which would cost more than all the rest.
+    expect((merged.ending as HangUp).made).toBeUndefined()
+  })
+
   it('a function for the assertion alone is told nothing of the call: one would get the token of another', async () => {
     const told: unknown[] = []
     const assertion = (request: GrantRequest) => {
@@ -252,6 +276,20 @@ describe('a subject that is a function of the context', () => {
       await source.get({ context: { subjectToken: 'of somebody' } })
     }
     expect(told).toEqual([undefined, undefined])
+  })
+
+  it.each<[string, (subject: () => string) => Grant]>([
+    ['signed here', (subject) => signed({ subject })],
+    ['given', (subject) => jwtBearer({ assertion: () => 'a.b.c', subject })],
+  ])('that looks elsewhere than at the context gets no token in the name of another: %s', async (_name, grantOf) => {
+    let current = 'alice'
+    const grant = grantOf(() => current)
+    const { source, server } = await sourceAtEndpoint(undefined, { grant })
+    const waiting = rejection(source.get({ context: {} }))
+    current = 'bob'
+    const { cause } = await waiting
+    expect((cause as Error | undefined)?.message).toContain('functions of the context alone')
+    expect(server.requests).toHaveLength(0)
   })
 
   it('that gives none fails the call before anything is sent', async () => {

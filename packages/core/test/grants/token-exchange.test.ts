@@ -123,15 +123,26 @@ describe('whose token it is', () => {
       { status: 400, body: { error: 'invalid_request' } },
       { status: 400, body: { error: 'invalid_grant' } },
       { status: 401, body: { error: 'invalid_token' } },
+      { status: 401, body: '' },
+      { status: 401, body: { error: 'TokenExpired' } },
     ]
     for (const [index, refusal] of refusals.entries()) {
       server.respondWith(refusal, () => tokenReply())
       const refused = await rejection(source.get(from(`bad ${index}`)))
-      expect(refused).toMatchObject({ error: refusal.body.error, statusCode: 502, fromCache: false })
+      const error = typeof refusal.body === 'string' ? undefined : refusal.body.error
+      expect(refused).toMatchObject({ error, statusCode: 502, fromCache: false })
       expect(await rejection(source.get(from(`bad ${index}`)))).toMatchObject({ fromCache: true })
       await source.get(from(`good ${index}`))
     }
-    expect(server.requests).toHaveLength(6)
+    expect(server.requests).toHaveLength(10)
+  })
+
+  it('a refusal of the client is told to everybody', async () => {
+    const { source, server } = await sourceAtEndpoint(undefined, { grant: ofCaller() })
+    server.respondWith({ status: 401, body: { error: 'invalid_client' } })
+    await rejection(source.get(from('s1')))
+    expect(await rejection(source.get(from('s2')))).toMatchObject({ error: 'invalid_client', fromCache: true })
+    expect(server.requests).toHaveLength(1)
   })
 })
 

@@ -3,6 +3,7 @@ import { createScriptedServer, type StaticReply } from '@tokenwell/testing'
 import { Agent, request as undiciRequest } from 'undici'
 import { expect, it } from 'vitest'
 import { entryPoints } from './calls.ts'
+import { rejection } from '../support.ts'
 import { closing, createRealm, fixedSource, refusal, upstreamAt, warmSource } from './support.ts'
 
 const storage = new AsyncLocalStorage<string>()
@@ -50,5 +51,20 @@ it('an interceptor below ours sees the context too, over one that others opened'
   const { dispatcher } = upstream
   await storage.run('A', () => undiciRequest(api.url, { dispatcher }))
   expect(await storage.run('B', async () => (await undiciRequest(api.url, { dispatcher })).statusCode)).toBe(200)
+  await api.close()
+})
+
+it('a change that a redirect made a question of ends with the caller, and says so', async () => {
+  const api = await createScriptedServer(({ path }) =>
+    path === '/change' ? { status: 303, headers: { location: '/answer' } } : { hang: true },
+  )
+  const controller = new AbortController()
+  const context = { signal: controller.signal, signalAborts: 'safe-methods' } as const
+  const upstream = upstreamAt(api.url, { oauth: fixedSource() }).with(context)
+  const waiting = rejection(upstream.fetch('/change', { method: 'POST', body: 'x' }))
+  await expect.poll(() => api.requests.length).toBe(2)
+  const reason = new Error('hung up')
+  controller.abort(reason)
+  expect(await waiting).toBe(reason)
   await api.close()
 })

@@ -42,6 +42,13 @@ describe('the deadline of a context', () => {
     expect(api.connectionCount).toBe(0)
   })
 
+  it.each(ways)('that has passed does not hide that the call was given up: %s', async (_name, call) => {
+    const { api, upstreams } = await world({ body: {} })
+    const reason = new Error('given up')
+    const { billing } = upstreams.with({ ...soon(-1), signal: AbortSignal.abort(reason) })
+    expect(await rejection(call(billing, api.url))).toBe(reason)
+  })
+
   it('ends a change as well: whoever asked for it waits no longer', async () => {
     const { upstreams } = await world({ hang: true })
     const { signal } = new AbortController()
@@ -110,7 +117,9 @@ describe('the deadline of a context', () => {
       upstreams.run(soon(50), () => upstreams.billing.with(soon(60_000)).request('/3')),
       upstreams.run(soon(50), () => upstreams.with({ deadline: Number.NaN }).billing.request('/4')),
     ]
-    for (const call of calls) expect(await rejection(call)).toBeInstanceOf(UpstreamTimeoutError)
+    for (const error of await Promise.all(calls.map((call) => rejection(call)))) {
+      expect(error).toBeInstanceOf(UpstreamTimeoutError)
+    }
   })
 
   it.each(['1735689600000', new Date(), null])('that is no number is refused: %o', async (deadline) => {

@@ -1,12 +1,16 @@
 import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2'
+import { createConnection, createServer, type AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
-import { MockAgent, type Agent } from 'undici'
+import { MockAgent, ProxyAgent, type Dispatcher } from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   clientSecretBasic,
   createTokenSource,
+  none,
+  tokenExchange,
   TokenwellError,
   UpstreamUnreachableError,
   type Upstream,
@@ -15,9 +19,9 @@ import {
 import { rejection } from '../support.ts'
 import { certificate } from './certificate.ts'
 import { serve } from './serve.ts'
-import { agent, scripted, upstreamAt } from './support.ts'
+import { agent, closing, fixedSource, scripted, upstreamAt } from './support.ts'
 
-type Fault = () => Promise<{ readonly url: string; readonly dispatcher?: Agent }>
+type Fault = () => Promise<{ readonly url: string; readonly dispatcher?: Dispatcher }>
 
 const closedPort: Fault = async () => {
   const gone = await scripted()
@@ -41,7 +45,37 @@ const nameless: Fault = async () => {
   })
   const lookup = (_name: string, _options: object, callback: (error: Error, address: string, family: number) => void) =>
     callback(failure, '', 4)
-  return { url: 'https://api.internal', dispatcher: agent({ connect: { lookup: lookup as never } }) }
+  return { url: 'https://api.internal', dispatcher: agent({ connect: { lookup } }) }
+}
+
+/** A server of HTTP/2 that does this with each request. */
+function overHttp2(fault: (stream: ServerHttp2Stream) => void): Fault {
+  return async () => {
+    const server = createSecureServer(certificate)
+    server.on('session', (session) => session.on('error', () => {}))
+    server.on('stream', (stream) => fault(stream.on('error', () => {})))
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void server.close())
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return { url, dispatcher: agent({ allowH2: true, connect: { ca: certificate.cert } }) }
+  }
+}
+
+/** As Node.js says it, whatever made OpenSSL say so. */
+const withCertificateError: Fault = async () => {
+  const failure = Object.assign(new Error('unsuitable certificate purpose'), { code: 'INVALID_PURPOSE' })
+  return {
+    url: 'https://api.internal',
+    dispatcher: agent({ connect: (_options, callback) => callback(failure, null) }),
+  }
+}
+
+const refusingProxy: Fault = async () => {
+  const server = createHttpServer().on('connect', (_request, socket) => socket.end('HTTP/1.1 503 Busy\r\n\r\n'))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const dispatcher = closing(new ProxyAgent(`http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+  return { url: 'https://api.internal', dispatcher }
 }
 
 const code = (text: string | RegExp): object => ({
@@ -68,6 +102,26 @@ const faults: readonly (readonly [string, object, number, Fault])[] = [
     code('UND_ERR_HEADERS_TIMEOUT'),
     504,
     async () => ({ url: (await scripted({ hang: true })).url, dispatcher: agent({ headersTimeout: 20 }) }),
+  ],
+  ['a proxy that makes no tunnel', code('UND_ERR_ABORTED'), 503, refusingProxy],
+  [
+    'a stream of HTTP/2 that is reset',
+    code('ERR_HTTP2_STREAM_ERROR'),
+    503,
+    overHttp2((stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)),
+  ],
+  [
+    'a session of HTTP/2 that is ended',
+    code('ERR_HTTP2_SESSION_ERROR'),
+    503,
+    overHttp2((stream) => stream.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)),
+  ],
+  ['a certificate for another purpose', code('INVALID_PURPOSE'), 502, withCertificateError],
+  [
+    'a response that is not as long as it says',
+    code('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'),
+    502,
+    () => saying('HTTP/1.1 200 OK\r\ncontent-length: 5\r\nbad header\0: x\r\n\r\nabc'),
   ],
   ['something that is not HTTP', { name: 'HTTPParserError' }, 502, () => saying('SSH-2.0-OpenSSH\r\n\r\n')],
   [
@@ -147,6 +201,17 @@ describe.each(faults)('%s', (_name, raw, statusCode, fault) => {
   })
 })
 
+it.each(['request', 'fetch'] as const)('what came and was not HTTP is not in the error: %s', async (entry) => {
+  const answer = 'HTTP/1.1 200 OK\r\nx-a: b\r\nbad header\0: x\r\n\r\nthe balance'
+  const { upstream } = await upstreamWith(() => saying(answer))
+  const error = await rejection<unknown>(upstream[entry]('/x'))
+  expect(error).toMatchObject({
+    statusCode: 502,
+    cause: { name: 'HTTPParserError', message: expect.stringContaining('HTTP/1.1 protocol') as string },
+  })
+  expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('balance')
+})
+
 describe('an error of fetch', () => {
   it('is logged with its cause, and serialized as our own errors are', async () => {
     const { upstream } = await upstreamWith(closedPort)
@@ -195,6 +260,75 @@ describe('what is not trouble on the way is told as it came', () => {
     const reason = Object.assign(new Error('ours was reset'), { code: 'ECONNRESET' })
     controller.abort(reason)
     expect(await waiting).toBe(reason)
+  })
+
+  const refused = () => Object.assign(new Error('the vault is away'), { code: 'ECONNREFUSED', syscall: 'connect' })
+
+  it.each(entries)('what a token source throws: %s', async (entry) => {
+    const api = await scripted()
+    const failure = refused()
+    const oauth = { ...fixedSource(), peek: () => undefined, get: () => Promise.reject(failure) }
+    expect(await rejection<unknown>(upstreamAt(api.url, { oauth })[entry]('/'))).toBe(failure)
+    expect(api.connectionCount).toBe(0)
+  })
+
+  it.each(entries)('what a function of the context throws: %s', async (entry) => {
+    const api = await scripted()
+    const failure = refused()
+    const subjectToken = () => {
+      throw failure
+    }
+    const exchange = { grant: tokenExchange({ subjectToken }), clientId: 'a', clientAuth: none() }
+    const byTenant = () => subjectToken()
+    for (const oauth of [{ ...exchange, tokenEndpoint: api.url }, byTenant]) {
+      const upstream = upstreamAt(api.url, { oauth }).with({ tenant: 'acme' })
+      expect(await rejection<unknown>(upstream[entry]('/'))).toBe(failure)
+    }
+    expect(api.connectionCount).toBe(0)
+  })
+
+  it('what the function of a body throws, also after a wait for the token', async () => {
+    const api = await scripted()
+    const failure = refused()
+    const body = () => {
+      throw failure
+    }
+    for (const oauth of [fixedSource(), { ...fixedSource(), peek: () => undefined }]) {
+      const upstream = upstreamAt(api.url, { oauth })
+      expect(await rejection(upstream.request('/', { method: 'PUT', body }))).toBe(failure)
+    }
+  })
+
+  it('a body of an inbound request whose caller hangs up', async () => {
+    const api = await scripted({ hang: true })
+    const outcome = Promise.withResolvers<Error>()
+    const inbound = createHttpServer((body) => {
+      void rejection(upstreamAt(api.url).request('/', { method: 'POST', body })).then(outcome.resolve)
+    })
+    await once(inbound.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void inbound.close())
+    const { port } = inbound.address() as AddressInfo
+    const caller = createConnection(port, '127.0.0.1')
+    caller.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nthe beginning')
+    await expect.poll(() => api.connectionCount).toBe(1)
+    caller.destroy()
+    expect(await outcome.promise).toMatchObject({ code: 'ECONNRESET', message: 'aborted' })
+    expect(await outcome.promise).not.toBeInstanceOf(TokenwellError)
+  })
+
+  it('a redirect that was not wanted, and a body that is not what was to come', async () => {
+    const api = await scripted(({ path }) =>
+      path === '/there' ? { body: 'x' } : { status: 302, headers: { location: '/there' } },
+    )
+    const upstream = upstreamAt(api.url)
+    for (const [failed, message] of [
+      [upstream.fetch('/', { redirect: 'error' }), 'unexpected redirect'],
+      [upstream.fetch('/there', { integrity: 'sha256-AAAA' }), 'integrity mismatch'],
+    ] as const) {
+      const error = await rejection(failed)
+      expect(error).toMatchObject({ name: 'TypeError', message: 'fetch failed', cause: { message } })
+      expect(error).not.toBeInstanceOf(TokenwellError)
+    }
   })
 
   it('a body that cannot be read', async () => {

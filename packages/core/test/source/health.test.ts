@@ -1,6 +1,12 @@
 import { tokenReply, type Reply } from '@tokenwell/testing'
 import { describe, expect, it } from 'vitest'
-import { clientCredentials, clientSecretBasic, TokenRequestError, type TokenSource } from '../../src/index.ts'
+import {
+  clientCredentials,
+  clientSecretBasic,
+  tokenExchange,
+  TokenRequestError,
+  type TokenSource,
+} from '../../src/index.ts'
 import { driven, rejection, sourceAtEndpoint } from '../support.ts'
 
 const refusal = (error: string): Reply => ({ status: 400, body: { error } })
@@ -111,6 +117,19 @@ describe('the health of a token source', () => {
     expect(statusOf(source)).toBe('down')
   })
 
+  it('has nothing internal in its JSON, whatever the token request failed with', async () => {
+    const failure = Object.assign(new Error('open'), { path: '/etc/internal', address: '10.0.0.1' })
+    const { source } = await sourceAtEndpoint(undefined, {
+      grant: {
+        ...clientCredentials(),
+        credentials: () => ({ parameters: [], settle: () => Promise.reject(failure) }),
+      },
+    })
+    await rejection(source.get())
+    expect(source.health?.()).toMatchObject({ status: 'down', error: { cause: failure } })
+    expect(JSON.stringify(source.health?.())).not.toMatch(/internal|10\.0/)
+  })
+
   it('is nothing that a caller who gives up changes', async () => {
     const { source } = await sourceAtEndpoint({ delayMs: 20, ...tokenReply() })
     const controller = new AbortController()
@@ -143,6 +162,39 @@ describe('the health of a source for many tenants', () => {
     await source.get(of('a'))
     await rejection(driven(clock, source.get(of('b'))))
     expect(statusOf(source)).toBe('ok')
+  })
+
+  it('is ok while the first token for one of them is awaited', async () => {
+    const release = Promise.withResolvers<void>()
+    const { source } = await sourceAtEndpoint(async () => {
+      await release.promise
+      return tokenReply()
+    }, byTenant)
+    const waiting = source.get(of('a'))
+    expect(source.health?.()).toEqual({ status: 'ok' })
+    release.resolve()
+    await waiting
+  })
+
+  it('is down when the client is refused, with no more than a status', async () => {
+    const { source } = await sourceAtEndpoint({ status: 401 }, byTenant)
+    await rejection(source.get(of('b')))
+    expect(statusOf(source)).toBe('down')
+  })
+
+  it.each<[string, Reply, string]>([
+    ['ok while one caller is refused, with no more than a status', { status: 401 }, 'ok'],
+    ['ok while one caller is refused, in words of its own', { status: 401, body: { error: 'TokenExpired' } }, 'ok'],
+    [
+      'down when the client is refused on behalf of a caller',
+      { status: 401, body: { error: 'invalid_client' } },
+      'down',
+    ],
+  ])('is %s', async (_what, reply, status) => {
+    const grant = tokenExchange({ subjectToken: ({ subjectToken }) => subjectToken })
+    const { source } = await sourceAtEndpoint(reply, { grant })
+    await rejection(source.get({ context: { subjectToken: 's1' } }))
+    expect(statusOf(source)).toBe(status)
   })
 
   it('is degraded when another one gets no token for want of a server, down when nobody has one', async () => {

@@ -143,7 +143,7 @@ describe('oauth as a function of the tenant', () => {
     const { as, vault, api } = await tenants()
     const error = new RangeError('there is no such tenant')
     expect(await rejection(as('initech').request('/'))).toEqual(error)
-    expect((await rejection(as('initech').fetch('/'))).cause).toEqual(error)
+    expect(await rejection(as('initech').fetch('/'))).toEqual(error)
     vault.set('initech', 'initech s3cret')
     expect((await as('initech').fetch('/')).status).toBe(200)
     expect(api.requests).toHaveLength(1)
@@ -296,5 +296,44 @@ describe('more tenants than are kept', () => {
     void get('b')
     await source.close()
     expect(closed).toEqual(['a', 'b'])
+  })
+})
+
+describe('the health of tenants', () => {
+  it('is ok before any of them needed a token, and while the first is awaited', async () => {
+    const { server, upstreams, as } = await tenants()
+    expect(upstreams.health().status).toBe('ok')
+    server.respondWith({ hang: true })
+    const waiting = rejection(as('acme').request('/'))
+    await expect.poll(() => server.requests.length).toBe(1)
+    expect(upstreams.health().status).toBe('ok')
+    await upstreams.close()
+    await waiting
+  })
+
+  it('is degraded, never down, while some get no token: nobody knows of the others', async () => {
+    const { server, upstreams, as } = await tenants()
+    server.respondWith({ status: 401, body: { error: 'invalid_client' } })
+    await rejection(as('acme').request('/'))
+    expect(upstreams.health()).toMatchObject({
+      status: 'degraded',
+      upstreams: { billing: { status: 'degraded', error: { upstream: 'billing', error: 'invalid_client' } } },
+    })
+    expect(JSON.stringify(upstreams.health())).not.toContain('acme')
+    server.respondWith(() => tokenReply())
+    await as('globex').request('/')
+    expect(upstreams.health().status).toBe('degraded')
+  })
+
+  it('is not that of a tenant that does not exist', async () => {
+    const { upstreams, as } = await tenants()
+    await rejection(as('initech').request('/'))
+    expect(upstreams.billing.health()).toEqual({ status: 'ok' })
+  })
+
+  it('is down once they are closed', async () => {
+    const { billing } = await tenants()
+    await billing.tokens.close()
+    expect(billing.tokens.health?.()).toMatchObject({ status: 'down', error: { code: 'ERR_TOKENWELL_CLOSED' } })
   })
 })
