@@ -11,6 +11,7 @@ import { KeepWarm } from './keep-warm.ts'
 import { ageMs, stateAt, type RenewalOptions, type TokenState } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
 import { NegativeCache } from './negative-cache.ts'
+import { RecentClock } from './recent-clock.ts'
 import { RenewalBackoff } from './renewal-backoff.ts'
 import { withRetries } from './retrying.ts'
 import { SharedTier } from './shared-tier.ts'
@@ -77,6 +78,7 @@ export class CachingSource implements TokenSource {
   readonly #failures: NegativeCache
   readonly #renewals: RenewalBackoff
   readonly #outcomes: RequestOutcomes
+  readonly #recent: RecentClock
   readonly #warm: KeepWarm | undefined
   readonly #sweeper: Sweeper
   #closed = false
@@ -93,6 +95,7 @@ export class CachingSource implements TokenSource {
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
     this.#renewals = new RenewalBackoff(random)
+    this.#recent = new RecentClock(clock)
     this.#outcomes = new RequestOutcomes({
       clock,
       contextual: this.contextual,
@@ -111,7 +114,7 @@ export class CachingSource implements TokenSource {
       // A context that lacks something. Whoever asks for a token is told.
       return undefined
     }
-    return entry !== undefined && !this.#closed && this.#stateOf(entry) === 'fresh' ? entry.token : undefined
+    return entry !== undefined && !this.#closed && this.#recent.isFresh(entry.lifetime) ? entry.token : undefined
   }
 
   get({ context, signal, forceRenewal = false }: GetTokenOptions = {}): Promise<AccessToken> {
