@@ -31,7 +31,7 @@ export async function startCallers(): Promise<Callers> {
 /** What the other process does. */
 export function beCallers(): void {
   const pools = new Map<string, Pool>()
-  process.on('message', async (url: string) => {
+  const call = async (url: string) => {
     const pool = pools.get(url) ?? new Pool(url, { connections: concurrency })
     pools.set(url, pool)
     let failed = 0
@@ -44,7 +44,8 @@ export function beCallers(): void {
     }
     await Promise.all(Array.from({ length: concurrency }, caller))
     process.send?.(failed)
-  })
+  }
+  process.on('message', (url: string) => void call(url))
   process.on('disconnect', () => process.exit())
   process.send?.('ready')
 }

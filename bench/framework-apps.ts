@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type { Upstream, Upstreams } from '../packages/core/dist/index.js'
 import { tokenwell as expressAdapter } from '../packages/express/dist/index.js'
 import { tokenwell as fastifyAdapter } from '../packages/fastify/dist/index.js'
+import { InjectUpstream, TokenwellModule } from '../packages/nestjs/dist/index.js'
 
 /** What a handler is given. */
 export interface Incoming {
@@ -29,8 +30,24 @@ interface FastifyApp {
   ready(): Promise<unknown>
 }
 
+type Decorator = (target: object, key?: string, member?: PropertyDescriptor | number) => void
+
+interface NestCommon {
+  readonly Controller: (path: string) => Decorator
+  readonly Get: () => Decorator
+  readonly Module: (metadata: object) => Decorator
+}
+
+interface NestApp {
+  use(layer: unknown): void
+  init(): Promise<unknown>
+  getHttpAdapter(): { getInstance(): { ready?(): Promise<unknown> } }
+  getHttpServer(): Server
+}
+
 // Each as its adapter's own package has it.
 const ofExpress = createRequire(new URL('../packages/express/package.json', import.meta.url))
+const ofNest = createRequire(new URL('../packages/nestjs/package.json', import.meta.url))
 const ofFastify = createRequire(new URL('../packages/fastify/package.json', import.meta.url))
 
 const withExpress =
@@ -58,8 +75,48 @@ const withFastify: Framework = async (handler, mounted) => {
   return server
 }
 
+const withNest =
+  (platform: 'Express' | 'Fastify'): Framework =>
+  async (handler, mounted) => {
+    const adapters = ofNest(`@nestjs/platform-${platform.toLowerCase()}`) as Record<string, new () => object>
+    const { NestFactory } = ofNest('@nestjs/core') as {
+      NestFactory: { create(root: object, adapter: object | undefined, options: object): Promise<NestApp> }
+    }
+    const { Controller, Get, Module } = ofNest('@nestjs/common') as NestCommon
+    const Adapter = adapters[`${platform}Adapter`]
+    const upstreams = mounted === 'nothing' ? undefined : mounted
+
+    // Node.js does not know decorators, which are functions.
+    class Hello {
+      readonly incoming: Incoming
+      constructor(billing?: Upstream) {
+        this.incoming = billing === undefined ? {} : { upstreams: { billing } }
+      }
+
+      get(): unknown {
+        return handler(this.incoming)
+      }
+    }
+    Controller('hello')(Hello)
+    Get()(Hello.prototype, 'get', Object.getOwnPropertyDescriptor(Hello.prototype, 'get') ?? {})
+    if (upstreams !== undefined) (InjectUpstream('billing') as Decorator)(Hello, undefined, 0)
+    // oxlint-disable-next-line typescript/no-extraneous-class -- a module of Nest is nothing else
+    class App {}
+    const imports = upstreams === undefined ? [] : [TokenwellModule.forRoot({ upstreams, closeOnShutdown: false })]
+    Module({ imports, controllers: [Hello] })(App)
+
+    const options = { logger: false, abortOnError: false }
+    const app = await NestFactory.create(App, Adapter && new Adapter(), options)
+    if (mounted === 'nothing') app.use((_req: unknown, _res: unknown, next: Next) => next())
+    await app.init()
+    await app.getHttpAdapter().getInstance().ready?.()
+    return app.getHttpServer()
+  }
+
 export const frameworks: Readonly<Record<string, Framework>> = {
   'Express 4': withExpress('express-4'),
   'Express 5': withExpress('express'),
   'Fastify 5': withFastify,
+  'Nest 12 on Express': withNest('Express'),
+  'Nest 12 on Fastify': withNest('Fastify'),
 }

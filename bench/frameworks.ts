@@ -14,15 +14,18 @@ import { percentile, round, table } from './figures.ts'
 import { frameworks, type Framework, type Handler } from './framework-apps.ts'
 import { startServers } from './servers.ts'
 
-const rounds = 120
-const warmUpRounds = 20
+const rounds = Number(process.env['ROUNDS'] ?? 120)
+// They compile.
+const warmUpRounds = Math.ceil(rounds / 6)
 
 interface Service {
   readonly name: string
   /** What it is compared with. */
   readonly bare: string
   readonly url: string
+  /** CPU, time and memory that a request took, round by round. */
   readonly us: number[]
+  readonly elapsedUs: number[]
   readonly bytes: number[]
 }
 
@@ -34,32 +37,35 @@ async function measure(services: readonly Service[], callers: Callers): Promise<
       if (service === undefined) continue
       globalThis.gc?.()
       const heap = process.memoryUsage().heapUsed
-      const cpu = process.cpuUsage()
+      const [cpu, start] = [process.cpuUsage(), performance.now()]
       const requests = await callers.call(service.url)
       const { user, system } = process.cpuUsage(cpu)
-      // The first rounds compile.
       if (turn < warmUpRounds) continue
+      service.elapsedUs.push(((performance.now() - start) * 1000) / requests)
       service.us.push((user + system) / requests)
       service.bytes.push((process.memoryUsage().heapUsed - heap) / requests)
     }
   }
 }
 
-// The lower quartile: a machine that is busy with something else only ever adds.
 function report(services: readonly Service[]): string {
-  const usOf = ({ us }: Service) => percentile(us, 0.25)
   const bytesOf = ({ bytes }: Service) => percentile(bytes, 0.5)
   const rows = services.map((service) => {
     const bare = services.find(({ name }) => name === service.bare) ?? service
+    // Round by round, since a machine that others use is not as fast in one as in the next.
+    const ratios = service.us.map((us, turn) => (bare.us[turn] ?? us) / us)
     return [
       service.name,
-      round(1_000_000 / usOf(service), 0),
-      round(usOf(bare) / usOf(service), 3),
+      // The lower quartile: whatever else the machine does only ever adds.
+      round(1_000_000 / percentile(service.elapsedUs, 0.25), 0),
+      round(percentile(service.us, 0.25), 1),
+      round(percentile(ratios, 0.5), 3),
+      `${round(percentile(ratios, 0.25), 3)} – ${round(percentile(ratios, 0.75), 3)}`,
       round(bytesOf(service), 0),
       round(bytesOf(service) - bytesOf(bare), 0),
     ]
   })
-  return table([['handler', 'requests per second of CPU', 'ratio', 'bytes', 'bytes more'], ...rows])
+  return table([['handler', 'requests per second', 'µs of CPU', 'ratio', 'quartiles', 'bytes', 'bytes more'], ...rows])
 }
 
 async function main(): Promise<void> {
@@ -79,6 +85,10 @@ async function main(): Promise<void> {
     'hello, a layer that does nothing': ['hello', hello, 'nothing'],
     'hello again (noise)': ['hello', hello],
     'request by undici': [
+      'request by undici',
+      async () => (await dispatcher.request({ origin, path: '/x', method: 'GET', headers })).body.json(),
+    ],
+    'request by undici again (noise)': [
       'request by undici',
       async () => (await dispatcher.request({ origin, path: '/x', method: 'GET', headers })).body.json(),
     ],
@@ -105,7 +115,7 @@ async function main(): Promise<void> {
     await once(server.listen(0, '127.0.0.1'), 'listening')
     running.push(server)
     const { port } = server.address() as AddressInfo
-    return { name, bare, url: `http://127.0.0.1:${port}`, us: [], bytes: [] }
+    return { name, bare, url: `http://127.0.0.1:${port}`, us: [], elapsedUs: [], bytes: [] }
   }
   const only = process.env['FRAMEWORK'] ?? ''
   for (const [name, framework] of Object.entries(frameworks)) {

@@ -1,5 +1,6 @@
-export { adapterSuite, urlOf } from './adapter-suite.ts'
-export type { AdapterOptions, Service, ServiceSetup, StartService } from './adapter-suite.ts'
+export { adapterSuite } from './adapter-suite.ts'
 export { runReadme } from './run-readme.ts'
 export { startServers } from './servers.ts'
 export type { BillingOptions, Servers } from './servers.ts'
+export { urlOf } from './service.ts'
+export type { AdapterOptions, FrameworkTraits, Service, ServiceSetup, StartService } from './service.ts'

@@ -55,7 +55,10 @@ export interface Register {}
 export type RegisteredUpstreams = Register extends { readonly upstreams: infer Registered } ? Registered : Upstreams
 
 /** What a request has of them: the upstreams alone, bound to its context. */
-export type RequestUpstreams = RegisteredUpstreams extends Upstreams<infer Names> ? BoundUpstreams<Names> : never
+export type RequestUpstreams = BoundOf<RegisteredUpstreams>
+
+// Of each, where an application registers a union, because it has two sets.
+type BoundOf<Registered> = Registered extends Upstreams<infer Names> ? BoundUpstreams<Names> : never
 
 const memberNames = new Set([
   'with',

@@ -2,14 +2,14 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 
-import { createManualClock, createScriptedServer, tokenReply } from '@tokenwell/testing'
+import { createManualClock, createScriptedServer, tokenReply, type Reply } from '@tokenwell/testing'
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express'
 import express4 from 'express-4'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
 import { adapterSuite, urlOf, type Service } from '@tokenwell/adapter-suite'
-import { startServers, type Servers } from '@tokenwell/adapter-suite'
+import { startServers, type BillingOptions, type Servers } from '@tokenwell/adapter-suite'
 
 const versions = [
   { version: 'Express 4', create: express4, isFour: true },
@@ -35,17 +35,21 @@ function asHandler(isFour: boolean, handler: (req: Request, res: Response) => Pr
 
 for (const { version, create, isFour } of versions) {
   // Regression J66: async errors in both versions.
-  adapterSuite(version, async ({ upstreams, options, handler = async () => ({}), onError }) => {
-    const app = create()
-    app.use(create.json(), tokenwell(upstreams, options))
-    const answer = async (req: Request, res: Response) => res.json(await handler(req.upstreams.billing))
-    app.use('/orders/42', asHandler(isFour, answer))
-    app.use((error: unknown, _req: Request, _res: Response, next: NextFunction) => {
-      onError?.(error)
-      next(error)
-    })
-    return listen(app)
-  })
+  adapterSuite(
+    version,
+    async ({ upstreams, options, handler = async () => ({}), onError }) => {
+      const app = create()
+      app.use(create.json(), tokenwell(upstreams, options))
+      const answer = async (req: Request, res: Response) => res.json(await handler(req.upstreams.billing))
+      app.use('/orders/42', asHandler(isFour, answer))
+      app.use((error: unknown, _req: Request, _res: Response, next: NextFunction) => {
+        onError?.(error)
+        next(error)
+      })
+      return listen(app)
+    },
+    { sendsErrorHeaders: true },
+  )
 }
 
 describe.each(versions)('$version', ({ create }) => {
@@ -132,6 +136,92 @@ describe.each(versions)('$version', ({ create }) => {
       expect((await fetch(new URL('/', urlOf(service)))).status).toBe(202)
     })
 
+    // Regression J66: the credentials of a sub-application are its own.
+    test.each<[string, (next: NextFunction) => void]>([
+      ['hands the request on', (next) => next()],
+      ['fails', (next) => next(new Error('on purpose'))],
+    ])('is what it was before once a sub-application with upstreams of its own %s', async (_, leave) => {
+      await using ofSub = await createScriptedServer({ status: 201 })
+      await using ofApp = await createScriptedServer({ status: 202 })
+      await using subUpstreams = servers.createBilling({ baseUrl: ofSub.url })
+      await using upstreams = servers.createBilling({ baseUrl: ofApp.url })
+      const [app, sub, last] = [create(), create(), create()]
+      sub.use(tokenwell(subUpstreams), (req, _res, next) => {
+        req.upstreams.billing.fetch('/invoices/42').then(() => leave(next), next)
+      })
+      const answer = (req: Request, res: Response, next: NextFunction) => {
+        req.upstreams.billing.fetch('/invoices/42').then(({ status }) => res.sendStatus(status), next)
+      }
+      last.use(answer)
+      app.use(tokenwell(upstreams), sub, last)
+      app.use((_error: unknown, req: Request, res: Response, next: NextFunction) => answer(req, res, next))
+      await using service = await listen(app)
+      expect(await asked(service)).toBe(202)
+      expect(ofSub.requests).toHaveLength(1)
+    })
+
+    // Regression J66.
+    test('is there in a sub-application of several applications that asks for it itself', async () => {
+      await using upstreams = servers.createBilling()
+      const [one, other, sub] = [create(), create(), create()]
+      sub.use(tokenwell(upstreams), (req, res, next) => {
+        req.upstreams.billing.fetch('/invoices/42').then(({ status }) => res.sendStatus(status), next)
+      })
+      for (const app of [one, other]) app.use('/orders', sub)
+      for (const app of [one, other]) {
+        await using service = await listen(app)
+        expect(await asked(service)).toBe(200)
+      }
+    })
+
+    test('leads to one set below one path, and to another set below another', async () => {
+      await using ofOrders = await createScriptedServer({ status: 201 })
+      await using ofReports = await createScriptedServer({ status: 202 })
+      await using orders = servers.createBilling({ baseUrl: ofOrders.url })
+      await using reports = servers.createBilling({ baseUrl: ofReports.url })
+      const app = create()
+      app.use('/orders', tokenwell(orders))
+      app.use('/reports', tokenwell(reports))
+      app.use((req, res, next) => {
+        if ((req.upstreams as object | undefined) === undefined) res.sendStatus(404)
+        else req.upstreams.billing.fetch('/invoices/42').then(({ status }) => res.sendStatus(status), next)
+      })
+      await using service = await listen(app)
+      const statuses = ['/orders', '/reports', '/'].map(
+        async (path) => (await fetch(new URL(path, urlOf(service)))).status,
+      )
+      expect(await Promise.all(statuses)).toEqual([201, 202, 404])
+    })
+
+    test('costs a request nothing that does not use it', async () => {
+      await using upstreams = servers.createBilling()
+      const [context, contextOf] = [vi.fn(() => ({})), vi.fn(upstreams.requestContext())]
+      const app = create()
+      const spied = { ...upstreams, requestContext: () => contextOf }
+      app.use(tokenwell(spied, { context }), (req, res) => {
+        if (req.query['use'] !== undefined) void req.upstreams
+        res.json({ listeners: res.listenerCount('close') })
+      })
+      await using service = await listen(app)
+      const unused = (await (await fetch(urlOf(service))).json()) as { listeners: number }
+      expect([context, contextOf].map(({ mock }) => mock.calls.length)).toEqual([0, 0])
+      const used = (await (await fetch(`${urlOf(service)}?use`)).json()) as { listeners: number }
+      expect([context, contextOf].map(({ mock }) => mock.calls.length)).toEqual([1, 1])
+      expect(used.listeners - unused.listeners).toBe(1)
+    })
+
+    // Regression J66: what `context` throws is an error like any other.
+    test('fails the request with what `context` throws', async () => {
+      await using upstreams = servers.createBilling()
+      const app = create()
+      const context = () => {
+        throw Object.assign(new Error('whose tenant is that?'), { status: 418 })
+      }
+      app.use(tokenwell(upstreams, { context }), (req, res) => res.json(req.upstreams))
+      await using service = await listen(app)
+      expect(await asked(service)).toBe(418)
+    })
+
     test('says what is wrong on a request that Express did not make', async () => {
       await using upstreams = servers.createBilling()
       const middleware = tokenwell(upstreams)
@@ -196,31 +286,48 @@ describe.each(versions)('$version', ({ create }) => {
     })
   })
 
-  test.each(['production', 'development'])(
-    'the default answer in %s, and the log, tell nothing internal',
-    async (environment) => {
-      await using tokenEndpoint = await createScriptedServer({ status: 400, body: { error: 'zq_error' } })
-      const oauth = { issuer: `${tokenEndpoint.url}/zq`, tokenEndpoint: tokenEndpoint.url, clientId: 'zq-client' }
-      await using upstreams = servers.createBilling({ oauth })
+  describe.each(['production', 'development'])('the default answer in %s', (environment) => {
+    test.each<[string, number, (url: string) => BillingOptions, Reply]>([
+      [
+        'the authorization server refuses this client',
+        502,
+        (url) => ({ oauth: { issuer: `${url}/zq`, tokenEndpoint: url, clientId: 'zq-client' } }),
+        { status: 400, body: { error: 'zq_error', error_description: 'zq words' } },
+      ],
+      [
+        'the token endpoint cannot be reached',
+        503,
+        (url) => ({ oauth: { tokenEndpoint: `${url}/zq` } }),
+        { reset: true },
+      ],
+      ['the API cannot be reached', 503, (url) => ({ baseUrl: `${url}/zq`, retry: false }), { reset: true }],
+      ['the API does not answer in time', 504, (url) => ({ baseUrl: `${url}/zq`, timeoutMs: 200 }), { hang: true }],
+    ])('tells nothing internal, nor does the log, when %s', async (_, status, billing, reply) => {
+      vi.stubEnv('NODE_ENV', environment)
+      onTestFinished(() => void vi.unstubAllEnvs())
+      await using server = await createScriptedServer(reply)
+      await using upstreams = servers.createBilling(billing(server.url))
       const app = create()
-      app.set('env', environment)
-      app.use(tokenwell(upstreams), (req, _res, next) => {
+      expect(app.get('env')).toBe(environment)
+      app.use(tokenwell(upstreams, { warmUp: 'off' }), (req, _res, next) => {
         req.upstreams.billing.fetch('/invoices/42').then(() => next(), next)
       })
       const logged = vi.spyOn(console, 'error').mockReturnValue()
       await using service = await listen(app)
       const response = await fetch(urlOf(service))
-      expect(response.ok).toBe(false)
+      expect(response.status).toBe(status)
       const text = JSON.stringify([...response.headers]) + (await response.text())
       // Express logs the error's stack a little later.
       await vi.waitFor(() => expect(logged).toHaveBeenCalled())
       for (const told of [text, String(logged.mock.calls)]) {
-        expect(told).not.toContain('zq')
-        expect(told).not.toContain(new URL(tokenEndpoint.url).host)
+        expect(told).not.toMatch(/zq|ECONN/)
+        expect(told).not.toContain(new URL(server.url).host)
       }
+      // Express shows the stack outside of production.
+      expect(/<br>[ &nbsp;]*at /.test(text)).toBe(environment === 'development')
       logged.mockRestore()
-    },
-  )
+    })
+  })
 
   test('upstreams stay open when the server closes, and close with it where the application says so', async () => {
     await using upstreams = servers.createBilling()

@@ -35,6 +35,12 @@ test("the README's application calls the API with its token, answers errors and 
   const answer = await (await fetch(urlOf(asService(server)))).json()
   expect(answer).toMatchObject({ path: '/v1/invoices/42', clientId, scope: 'invoices:read' })
 
+  const probe = async (path: string) => {
+    const response = await fetch(new URL(path, urlOf(asService(server))))
+    return [response.status, await response.json()]
+  }
+  expect(await probe('/readyz')).toEqual([200, { status: 'ok' }])
+
   const logged = vi.spyOn(console, 'error').mockReturnValue()
   await servers.authorizationServer.close()
   upstreams.billing.tokens.invalidate(await upstreams.billing.tokens.get())
@@ -44,6 +50,8 @@ test("the README's application calls the API with its token, answers errors and 
     { message: expect.stringContaining('"billing"') as string },
   ])
   expect(logged).toHaveBeenCalledOnce()
+  expect(await probe('/readyz')).toEqual([503, { status: 'down' }])
+  expect(await probe('/livez')).toEqual([200, { status: 'ok' }])
   logged.mockRestore()
 
   server.closeAllConnections()

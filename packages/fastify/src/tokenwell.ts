@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type {
   CallContext,
+  Log,
   RegisteredUpstreams,
   RequestContextOptions,
   RequestUpstreams,
@@ -24,7 +25,10 @@ declare module 'fastify' {
 export interface TokenwellOptions extends RequestContextOptions {
   /** What `createUpstreams` made. */
   readonly upstreams: Upstreams<never>
-  /** Adds to the context of calls made for a request. Called when `request.upstreams` is first used. */
+  /**
+   * Adds to the context of calls made for a request, whose `log` is the request's unless this gives another. Called when
+   * `request.upstreams` is first used.
+   */
   readonly context?: ((request: FastifyRequest) => CallContext) | undefined
   /**
    * Tokens before the first request. `'background'` (default): asked for at start-up, nobody waits. `'required'`: the
@@ -36,6 +40,10 @@ export interface TokenwellOptions extends RequestContextOptions {
 }
 
 const response = Symbol('tokenwell.response')
+
+function withLog(own: CallContext | undefined, log: Log): CallContext {
+  return own === undefined ? { log } : { ...own, log: own.log ?? log }
+}
 
 const plugin: FastifyPluginAsync<TokenwellOptions> = async (app, options) => {
   const { upstreams, context, warmUp = 'background', closeOnShutdown = true, propagate, abortOnDisconnect } = options
@@ -61,7 +69,7 @@ const plugin: FastifyPluginAsync<TokenwellOptions> = async (app, options) => {
       const slots = this as unknown as Slots
       const raw = slots[response]
       if (raw === null) throw new TypeError('request.upstreams: used before the onRequest hook of this plugin')
-      slots[bound] ??= upstreams.with(contextOf(this.raw, raw), context?.(this))
+      slots[bound] ??= upstreams.with(contextOf(this.raw, raw), withLog(context?.(this), this.log))
       return slots[bound] as RequestUpstreams
     },
   })

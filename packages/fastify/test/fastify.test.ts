@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 
-import { TokenwellError } from '@tokenwell/core'
+import { tokenExchange, TokenwellError, type Upstreams } from '@tokenwell/core'
 import { createScriptedServer, tokenReply } from '@tokenwell/testing'
-import fastify, { type FastifyInstance } from 'fastify'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
 import { adapterSuite, urlOf, type Service } from '@tokenwell/adapter-suite'
@@ -20,13 +20,17 @@ async function listen(app: FastifyInstance): Promise<Service> {
   }
 }
 
-adapterSuite('Fastify 5', async ({ upstreams, options, handler = async () => ({}), onError }) => {
-  const app = fastify()
-  app.addHook('onError', async (_request, _reply, error) => onError?.(error))
-  await app.register(tokenwell, { upstreams, ...options })
-  app.all('/orders/42', (request) => handler(request.upstreams.billing))
-  return listen(app)
-})
+adapterSuite(
+  'Fastify 5',
+  async ({ upstreams, options, handler = async () => ({}), onError }) => {
+    const app = fastify()
+    app.addHook('onError', async (_request, _reply, error) => onError?.(error))
+    await app.register(tokenwell, { upstreams, ...options })
+    app.all('/orders/42', (request) => handler(request.upstreams.billing))
+    return listen(app)
+  },
+  { sendsErrorHeaders: true },
+)
 
 describe('Fastify 5', () => {
   let servers: Servers
@@ -62,6 +66,76 @@ describe('Fastify 5', () => {
       app.get('/', ({ upstreams: { billing } }) => billing.fetch('/invoices/42').then((response) => response.json()))
       const response = await app.inject({ path: '/', headers: { 'x-request-id': 'r-1' } })
       expect(response.json()).toMatchObject({ path: '/v1/invoices/42', headers: { 'x-request-id': 'r-1' } })
+    })
+
+    test('has the logger of its request as the log of its context, and another where `context` gives one', async () => {
+      const lines: { reqId?: string; msg: string; own?: boolean }[] = []
+      const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+      await using tokenEndpoint = await createScriptedServer(() => tokenReply())
+      await using api = await createScriptedServer({ body: {} })
+      const grant = tokenExchange({
+        subjectToken({ subjectToken, log }) {
+          log?.info({ subjectToken }, 'a token is asked for')
+          return subjectToken
+        },
+      })
+      const oauth = { tokenEndpoint: tokenEndpoint.url, scope: undefined, grant }
+      await using upstreams = servers.createBilling({ baseUrl: api.url, oauth })
+      await using app = fastify({ logger: { stream }, genReqId: ({ headers }) => String(headers['x-request-id']) })
+      await app.register(tokenwell, {
+        upstreams,
+        context: ({ id, log }) => ({
+          subjectToken: `for-${id}`,
+          log: id === 'r-2' ? log.child({ own: true }) : undefined,
+        }),
+      })
+      app.get('/', ({ upstreams: { billing } }) => billing.fetch('/invoices/42').then((response) => response.json()))
+      await Promise.all(['r-1', 'r-2'].map((id) => app.inject({ path: '/', headers: { 'x-request-id': id } })))
+      const asked = lines.filter(({ msg }) => msg === 'a token is asked for')
+      expect(new Set(asked.map(({ reqId, own = false }) => `${reqId} ${own}`))).toEqual(
+        new Set(['r-1 false', 'r-2 true']),
+      )
+      for (const line of asked) expect(line).toHaveProperty('subjectToken', `for-${line.reqId}`)
+    })
+
+    test('has the logger of its request without `context` too', async () => {
+      await using upstreams = servers.createBilling()
+      await using app = fastify({ logger: { stream: { write() {} } } })
+      const contexts = vi.fn<Upstreams<'billing'>['with']>((...given) => upstreams.with(...given))
+      await app.register(tokenwell, { upstreams: { ...upstreams, with: contexts } })
+      const logs: unknown[] = []
+      app.get('/', async (request) => {
+        logs.push(request.log)
+        return (await request.upstreams.billing.fetch('/invoices/42')).json()
+      })
+      expect(await statusOf(app, '/')).toBe(200)
+      expect(contexts.mock.calls[0]?.[1]?.log).toBe(logs[0])
+    })
+
+    test('costs a request nothing that does not use it', async () => {
+      await using upstreams = servers.createBilling()
+      const [context, contextOf] = [vi.fn(() => ({})), vi.fn(upstreams.requestContext())]
+      await using app = fastify()
+      await app.register(tokenwell, { upstreams: { ...upstreams, requestContext: () => contextOf }, context })
+      app.get('/unused', async () => ({}))
+      app.get('/used', async (request) => ({ names: Object.keys(request.upstreams) }))
+      expect(await statusOf(app, '/unused')).toBe(200)
+      expect([context, contextOf].map(({ mock }) => mock.calls.length)).toEqual([0, 0])
+      expect(await statusOf(app, '/used')).toBe(200)
+      expect([context, contextOf].map(({ mock }) => mock.calls.length)).toEqual([1, 1])
+    })
+
+    test('is there in error handlers and for paths that are not found', async () => {
+      await using upstreams = servers.createBilling()
+      await using app = fastify()
+      await app.register(tokenwell, { upstreams })
+      const call = async ({ upstreams: { billing } }: FastifyRequest) => (await billing.fetch('/invoices/42')).json()
+      app.setErrorHandler((_error, request) => call(request))
+      app.setNotFoundHandler((request) => call(request))
+      app.get('/', () => Promise.reject(new Error('on purpose')))
+      for (const path of ['/', '/nowhere']) {
+        expect((await app.inject(path)).json()).toHaveProperty('path', '/v1/invoices/42')
+      }
     })
 
     test('says what is wrong before the hook that prepares it', async () => {

@@ -1,6 +1,6 @@
-import type { Upstreams } from '@tokenwell/core'
-import { createScriptedServer } from '@tokenwell/testing'
-import fastify, { type FastifyInstance } from 'fastify'
+import { TokenwellError, type Upstreams } from '@tokenwell/core'
+import { createManualClock, createScriptedServer, tokenReply } from '@tokenwell/testing'
+import fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { expect, test, vi } from 'vitest'
 
 import { tokenwell } from '../src/index.ts'
@@ -44,4 +44,29 @@ test("the README's upstreams for tests need no authorization server", async () =
   await app.register(tokenwell, { upstreams, warmUp: 'required' })
   app.get('/', (request) => request.upstreams.billing.fetch('/').then((response) => response.json()))
   expect((await app.inject('/')).json()).toHaveProperty('authorization', 'Bearer for-tests')
+})
+
+test("the README's probes tell whether calls can get a token, and ask nobody", async () => {
+  const { probes } = (await runReadme(import.meta.url, 'health', {}, ['probes'])) as { probes: FastifyPluginAsync }
+  await using tokenEndpoint = await createScriptedServer(() => tokenReply())
+  await using servers = await startServers()
+  const clock = createManualClock()
+  const upstreams = servers.createBilling({ oauth: { tokenEndpoint: tokenEndpoint.url, clock } })
+  await using app = fastify()
+  await app.register(tokenwell, { upstreams, warmUp: 'required' })
+  await app.register(probes)
+  const probe = async (path: string) => {
+    const response = await app.inject(path)
+    return [response.statusCode, response.json()]
+  }
+  expect(await probe('/readyz')).toEqual([200, { status: 'ok' }])
+
+  tokenEndpoint.respondWith({ status: 400, body: { error: 'invalid_scope', error_description: 'internal words' } })
+  // Past the token's life.
+  await clock.advance(4_000_000)
+  await expect(upstreams.billing.tokens.get()).rejects.toThrow(TokenwellError)
+  const asked = tokenEndpoint.requests.length
+  expect(await probe('/readyz')).toEqual([503, { status: 'down' }])
+  expect(await probe('/livez')).toEqual([200, { status: 'ok' }])
+  expect(tokenEndpoint.requests).toHaveLength(asked)
 })

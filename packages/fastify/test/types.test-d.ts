@@ -1,5 +1,5 @@
 import { createUpstreams, type Upstream, type Upstreams } from '@tokenwell/core'
-import fastify from 'fastify'
+import fastify, { type FastifyBaseLogger } from 'fastify'
 
 import tokenwell, { tokenwell as named, type TokenwellOptions } from '../src/index.ts'
 
@@ -58,4 +58,15 @@ app.get('/', (request) => {
   void request.upstreams.close()
   // @ts-expect-error -- a request keeps its upstreams
   request.upstreams = { billing, hr: billing }
+})
+
+// Whatever server, logger and way to describe types an application has.
+await fastify({ http2: true }).register(tokenwell, { upstreams })
+await fastify({ https: {} }).register(tokenwell, { upstreams, context: ({ id }) => ({ tenant: id }) })
+await fastify({ loggerInstance: pinoLike }).withTypeProvider().register(tokenwell, { upstreams })
+declare const pinoLike: FastifyBaseLogger & { readonly bindings: () => object }
+
+app.get<{ Params: { id: string } }>('/orders/:id', async (request) => {
+  const id: string = request.params.id
+  return request.upstreams.hr.fetch(`/people/${id}`)
 })

@@ -35,36 +35,63 @@ export interface CallContext {
   readonly log?: Log | undefined
 }
 
-/** A context as calls have it. */
-export interface MergedContext extends CallContext {
+/** A context as calls have it: checked, complete, and not to be changed. Made for each inbound request, so a class. */
+export class MergedContext implements CallContext {
+  readonly headers: Readonly<Record<string, string>>
+  readonly deadline: number | undefined
   /** What `signal` is made of when somebody asks for it. */
   readonly ending: Ending | undefined
+  readonly signalAborts: CallContext['signalAborts']
+  readonly subjectToken: string | undefined
+  readonly tenant: string | undefined
+  readonly log: Log | undefined
+
+  constructor(
+    parts: Omit<CallContext, 'signal'>,
+    headers: Readonly<Record<string, string>>,
+    ending: Ending | undefined,
+  ) {
+    this.headers = headers
+    this.deadline = parts.deadline
+    this.ending = ending
+    this.signalAborts = parts.signalAborts
+    this.subjectToken = parts.subjectToken
+    this.tenant = parts.tenant
+    this.log = parts.log
+    Object.freeze(this)
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.ending instanceof HangUp ? this.ending.signal : (this.ending as AbortSignal | undefined)
+  }
 }
+
+const nothing: MergedContext = new MergedContext({}, Object.freeze({}), undefined)
 
 /** One context on top of another: what `over` says wins, header by header; its signal takes the place of the other. */
-export function mergeContexts(under: MergedContext | undefined, over: CallContext): MergedContext {
+export function mergeContexts(before: MergedContext | undefined, over: CallContext): MergedContext {
+  if (before === undefined && over instanceof MergedContext) return over
+  const under = before ?? nothing
   const ownEnding = endingOf(over)
-  const ending = ownEnding ?? under?.ending
-  return Object.freeze({
-    headers: { ...under?.headers, ...checkHeaders(over.headers ?? {}, 'context.headers') },
-    deadline: earlier(under?.deadline, over.deadline),
-    ending,
-    get signal() {
-      return ending instanceof HangUp ? ending.signal : (ending as AbortSignal | undefined)
-    },
+  const parts = {
+    deadline: earlier(under.deadline, over.deadline),
     // What an earlier signal was meant for does not bind a new one.
-    signalAborts: over.signalAborts ?? (ownEnding === undefined ? under?.signalAborts : undefined),
-    subjectToken: over.subjectToken ?? under?.subjectToken,
-    tenant: over.tenant ?? under?.tenant,
-    log: over.log ?? under?.log,
-  })
+    signalAborts: over.signalAborts ?? (ownEnding === undefined ? under.signalAborts : undefined),
+    subjectToken: over.subjectToken ?? under.subjectToken,
+    tenant: over.tenant ?? under.tenant,
+    log: over.log ?? under.log,
+  }
+  const headers =
+    over.headers === undefined ? under.headers : { ...under.headers, ...checkHeaders(over.headers, 'context.headers') }
+  return new MergedContext(parts, headers, ownEnding ?? under.ending)
 }
 
-// A context that was copied has a signal of its own, and maybe another one than it was made with.
-function endingOf(context: CallContext & Partial<MergedContext>): Ending | undefined {
+// A context that was copied may have been given a signal of its own, besides what another's was to be made of.
+function endingOf(context: CallContext & Partial<Pick<MergedContext, 'ending'>>): Ending | undefined {
   const { ending } = context
-  if (!(ending instanceof HangUp)) return context.signal
-  return ending.made === undefined || ending.made === context.signal ? ending : context.signal
+  if (!(ending instanceof HangUp)) return context.signal ?? ending
+  const own = context instanceof MergedContext ? undefined : context.signal
+  return own === undefined || own === ending.made ? ending : own
 }
 
 // Nobody who is served waits longer because something inside would.

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isHeaderName, isHeaderValue } from '../check-headers.ts'
-import type { CallContext, MergedContext } from './call-context.ts'
+import { MergedContext, type CallContext } from './call-context.ts'
 import { HangUp } from './hang-up.ts'
 
 /** What outbound calls take over from the inbound request they serve. */
@@ -38,23 +38,16 @@ export function requestContext(options: RequestContextOptions = {}): RequestCont
   if (!['safe-methods', 'always', 'never'].includes(abortOnDisconnect)) {
     throw new TypeError("abortOnDisconnect: expected 'safe-methods', 'always' or 'never'")
   }
-  return (request, response): MergedContext => {
+  const aborting = { signalAborts: abortOnDisconnect === 'always' ? ('all' as const) : ('safe-methods' as const) }
+  return (request, response) => {
     const headers: Record<string, string> = {}
     for (const name of names) {
       const value = request.headers[name]
       // Which one of a list to pass on is not ours to guess, and what HTTP does not allow did not come by it.
       if (isHeaderValue(value)) headers[name] = value
     }
-    if (abortOnDisconnect === 'never') return { headers, ending: undefined }
-    const ending = HangUp.of(response)
-    const signalAborts = abortOnDisconnect === 'always' ? 'all' : abortOnDisconnect
-    return {
-      headers,
-      signalAborts,
-      ending,
-      get signal() {
-        return ending.signal
-      },
-    }
+    return abortOnDisconnect === 'never'
+      ? new MergedContext({}, headers, undefined)
+      : new MergedContext(aborting, headers, HangUp.of(response))
   }
 }

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
+import type { CallContext } from '../context/call-context.ts'
 import { authorizationOf, isDpopBound } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import type { TokenSource } from '../source/token-source.ts'
@@ -71,7 +72,7 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
       isAmong(origins, origin) && (boundTo === undefined || (boundTo !== null && mayPass([boundTo], origin, origins)))
     const start = (request: Request, handler: Handler, tried: Tried): boolean => {
       if (hasHeader(request.headers, 'authorization')) return send(request, undefined, handler, tried)
-      const token = source.peek()
+      const token = source.peek(contextOf(handler))
       if (token !== undefined) return send(request, token, handler, tried)
       sendWithNext(request, handler, tried)
       return true
@@ -126,7 +127,8 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
         const { request, tried } = attempt
         const pauseMs = retry === undefined ? undefined : pauseBeforeRetry(retry, attempt, trouble)
         if (pauseMs === undefined || !isInTime(handler, pauseMs)) return undefined
-        return setTimeout(pauseMs, undefined, waitOf(request, handler)).then(
+        const { signal } = waitOf(request, handler)
+        return setTimeout(pauseMs, undefined, { signal }).then(
           () => () => late(handler, () => start(request, handler, { ...tried, retries: tried.retries + 1 })),
           // The call has ended meanwhile.
           () => undefined,
@@ -160,11 +162,7 @@ function assertToken(token: AccessToken | undefined): AccessToken {
 }
 
 /** Another token than a refused one, or undefined if there is none to be had. */
-async function another(
-  source: CallSource,
-  refused: AccessToken,
-  wait: { signal?: AbortSignal },
-): Promise<AccessToken | undefined> {
+async function another(source: CallSource, refused: AccessToken, wait: Wait): Promise<AccessToken | undefined> {
   try {
     source.invalidate(refused)
     const token = await source.get(wait)
@@ -180,12 +178,25 @@ function isInTime(handler: Handler, pauseMs: number): boolean {
   return !(handler instanceof CallHandler) || performance.now() + pauseMs < handler.deadlineAt
 }
 
-function waitOf(request: Request, handler: Handler): { signal?: AbortSignal } {
+// Of calls through an upstream; the bare interceptor knows none.
+function contextOf(handler: Handler): CallContext | undefined {
+  return handler instanceof CallHandler ? handler.context : undefined
+}
+
+interface Wait {
+  readonly signal?: AbortSignal
+  readonly context?: CallContext | undefined
+}
+
+function waitOf(request: Request, handler: Handler): Wait {
   const signals = [handler instanceof CallHandler ? handler.signal : undefined, signalOf(request)].filter(
     (signal) => signal !== undefined,
   )
   const [first] = signals
-  return first === undefined ? {} : { signal: signals.length === 1 ? first : AbortSignal.any(signals) }
+  const context = contextOf(handler)
+  return first === undefined
+    ? { context }
+    : { context, signal: signals.length === 1 ? first : AbortSignal.any(signals) }
 }
 
 function signalOf(request: Request): AbortSignal | undefined {

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import { longestTimerMs } from '../clock.ts'
+import type { CallContext } from '../context/call-context.ts'
 import type { Ending } from '../context/hang-up.ts'
 import type { CallsUnderWay, CallUnderWay } from './calls-under-way.ts'
 import { ForwardingHandler } from './forwarding-handler.ts'
@@ -25,6 +26,8 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   before: CallUnderWay | undefined = undefined
   after: CallUnderWay | undefined = undefined
   deadlineAt = 0
+  /** Fixed when the call is made: what comes later, such as a refusal, happens in whatever asynchronous context the connection has. */
+  readonly context: CallContext | undefined
   private readonly underWay: CallsUnderWay
   private readonly telling: Telling | undefined
   private controller: Controller | undefined
@@ -35,8 +38,9 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   private readonly scope: AsyncResource | undefined
 
   /** Without `telling` errors are told as they come. */
-  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay, telling?: Telling) {
+  constructor(next: Dispatcher.DispatchHandler, underWay: CallsUnderWay, telling?: Telling, context?: CallContext) {
     super(next)
+    this.context = context
     this.underWay = underWay
     // fetch's handler does not know in which context it was made; the others do.
     this.scope =

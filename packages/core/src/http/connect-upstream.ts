@@ -2,7 +2,7 @@ import { Agent, type Dispatcher } from 'undici'
 import type { MergedContext } from '../context/call-context.ts'
 import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
-import { authorizeWith, type CallSource } from './authorize.ts'
+import { authorizeWith } from './authorize.ts'
 import { boundOrigins, mayPass } from './bound-origins.ts'
 import { CallHandler, type Telling } from './call-handler.ts'
 import { CallsUnderWay } from './calls-under-way.ts'
@@ -85,29 +85,11 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     }
     return base.dispatch(call, handler)
   }
-  const authorized = (callSource: CallSource): Dispatcher.Dispatch =>
-    authorizeWith({ source: callSource, origins: targets.origins, replay, retry, guard })(connections)
+  const authorized = authorizeWith({ source, origins: targets.origins, replay, retry, guard })(connections)
 
-  const withoutContext = authorized(source)
-  // One per context object, which is one per inbound request or per `run`. Fixed when the call is made: what comes later, such
-  // as a refusal, happens in whatever asynchronous context the connection has.
-  const byContext = new WeakMap<MergedContext, Dispatcher.Dispatch>()
-  function authorizedIn(context: MergedContext): Dispatcher.Dispatch {
-    const before = byContext.get(context)
-    if (before !== undefined) return before
-    const made = authorized({
-      peek: () => source.peek(context),
-      get: (wait) => source.get({ ...wait, context }),
-      invalidate: (token) => source.invalidate(token),
-      dpop: source.dpop,
-    })
-    byContext.set(context, made)
-    return made
-  }
-
-  const start = (dispatch: Dispatcher.Dispatch, request: Request, call: CallHandler): boolean => {
+  const start = (request: Request, call: CallHandler): boolean => {
     try {
-      return call.ended ? false : dispatch(request, call)
+      return call.ended ? false : authorized(request, call)
     } catch (error) {
       // Told to the caller by this very throw.
       call.discard()
@@ -134,17 +116,17 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     if (fixed !== undefined) return openIn(fixed, given, handler, telling)
     const context = options.ambient()
     if (context !== undefined) return openIn(context, given, new InContextHandler(handler), telling)
-    return start(withoutContext, withHeaders(given, headers), new CallHandler(handler, underWay, telling))
+    return start(withHeaders(given, headers), new CallHandler(handler, underWay, telling))
   }
   const openIn = (context: MergedContext, given: Request, handler: Handler, telling?: Telling): boolean => {
     const request = withHeaders(given, [...Object.entries(context.headers ?? {}), ...headers])
-    const call = new CallHandler(handler, underWay, telling)
+    const call = new CallHandler(handler, underWay, telling, context)
     const ending = endingFor(given.method, context)
     if (ending !== undefined) call.endWith(ending)
     const leftMs = leftOf(context)
     if (leftMs <= 0) call.abort(options.deadlineError())
     else if (leftMs < Infinity) call.endIn(leftMs, options.deadlineError)
-    return start(authorizedIn(context), request, call)
+    return start(request, call)
   }
   // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
   const ownCalls = (fixed: MergedContext | undefined, telling: Telling): Dispatcher =>

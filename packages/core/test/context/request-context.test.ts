@@ -1,6 +1,7 @@
 import { EventEmitter, getEventListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
+import { mergeContexts } from '../../src/context/call-context.ts'
 import { requestContext } from '../../src/context/request-context.ts'
 
 const response = (state: object = {}) => Object.assign(new EventEmitter(), state) as unknown as ServerResponse
@@ -78,6 +79,27 @@ describe('the signal', () => {
     expect(getEventListeners(inbound, 'close')).toHaveLength(1)
     inbound.emit('close')
     expect(signals.every((signal) => signal?.aborted)).toBe(true)
+  })
+
+  it.each([
+    ['before anybody asked for it', false],
+    ['after somebody asked for it', true],
+  ])('goes with a copy of the context, unless that brings one of its own: copied %s', (_when, isMade) => {
+    const inbound = response({ writableEnded: true, writableFinished: false })
+    const context = requestContext()(request({}), inbound)
+    if (isMade) expect(context.signal?.aborted).toBe(false)
+    const own = new AbortController().signal
+    const copy = mergeContexts(undefined, { ...context, tenant: 'acme' })
+    const other = mergeContexts(undefined, { ...context, signal: own })
+    inbound.emit('close')
+    expect([copy.signal?.aborted, copy.tenant]).toEqual([true, 'acme'])
+    expect(other.signal).toBe(own)
+  })
+
+  it('and all else is made once: nothing is copied where there is no other context', () => {
+    const context = requestContext()(request({ baggage: 'k=v' }), response())
+    expect(mergeContexts(undefined, context)).toBe(context)
+    expect(Object.isFrozen(context)).toBe(true)
   })
 
   it('is none where nothing is to end with the caller', () => {

@@ -53,7 +53,10 @@ function overHttp2(fault: (stream: ServerHttp2Stream) => void): Fault {
   return async () => {
     const server = createSecureServer(certificate)
     server.on('session', (session) => session.on('error', () => {}))
-    server.on('stream', (stream) => fault(stream.on('error', () => {})))
+    server.on('stream', (stream) => {
+      stream.on('error', () => {})
+      fault(stream)
+    })
     await once(server.listen(0, '127.0.0.1'), 'listening')
     onTestFinished(() => void server.close())
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
