@@ -55,7 +55,7 @@ function overHttp2(fault: (stream: ServerHttp2Stream) => void): Fault {
     server.on('session', (session) => session.on('error', () => {}))
     server.on('stream', (stream) => {
       stream.on('error', () => {})
-      fault(stream)
+      fault(stream as ServerHttp2Stream)
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
     onTestFinished(() => void server.close())

@@ -7,12 +7,11 @@ function watched() {
   const clock = createManualClock()
   const reads = { monotonic: 0 }
   const recent = new RecentClock({
-    now: clock.now,
+    ...clock,
     monotonic: () => {
       reads.monotonic += 1
       return clock.monotonic()
     },
-    setTimer: clock.setTimer,
   })
   const start = { wall: clock.now(), monotonic: clock.monotonic() }
   const lifetime: Lifetime = { start, lifetimeMs: 10_000, renewAfterMs: 8000, usableForMs: 9500 }
