@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 // A shared machine may be slow; nothing here waits this long when it is right.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } }
-const packages = ['core', 'express', 'fastify', 'nestjs', 'testing']
+const packages = ['core', 'express', 'fastify', 'nestjs', 'opentelemetry', 'testing']
 
 export default defineConfig({
   test: {

@@ -7,6 +7,9 @@ export interface Contender {
   /** The contender that it is compared with. */
   readonly bare: string
   readonly call: () => Promise<unknown>
+  /** Around each batch, unmeasured. */
+  readonly before?: () => void
+  readonly after?: () => void
 }
 
 /** How long to measure. */
@@ -32,15 +35,18 @@ export async function compare(contenders: readonly Contender[], { rounds, calls,
     for (const contender of order) {
       if (contender === undefined) continue
       const { name, call } = contender
+      contender.before?.()
       globalThis.gc?.()
       const heap = process.memoryUsage().heapUsed
       const cpu = process.cpuUsage()
       for (let index = 0; index < calls; index++) await call()
       const { user, system } = process.cpuUsage(cpu)
+      const grown = process.memoryUsage().heapUsed - heap
+      contender.after?.()
       // The first rounds compile.
       if (turn < warmUpRounds) continue
       us.get(name)?.push((user + system) / calls / each)
-      bytes.get(name)?.push((process.memoryUsage().heapUsed - heap) / calls / each)
+      bytes.get(name)?.push(grown / calls / each)
     }
   }
   const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)

@@ -17,3 +17,17 @@ export class InstantTokenEndpoint extends Dispatcher {
     return true
   }
 }
+
+/** Answers every call at once. */
+export class InstantApi extends Dispatcher {
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
+    queueMicrotask(() => {
+      handler.onRequestStart?.(controller, {})
+      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json', 'content-length': '2' }, 'OK')
+      handler.onResponseData?.(controller, Buffer.from('{}'))
+      handler.onResponseEnd?.(controller, {})
+    })
+    return true
+  }
+}

@@ -2,23 +2,10 @@
  * A warm call beside bare undici with a fixed header. Over a dispatcher without sockets, what is left is the JavaScript of
  * the path itself: its time is steady, and so are its bytes.
  */
-import { Dispatcher, fetch } from 'undici'
+import { fetch, type Dispatcher } from 'undici'
 import { createAccessToken, createUpstream, type TokenSource } from '../packages/core/dist/index.js'
 import { compare, measuring } from './compare.ts'
-
-/** Answers every call at once. */
-class InstantApi extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
-    queueMicrotask(() => {
-      handler.onRequestStart?.(controller, {})
-      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json', 'content-length': '2' }, 'OK')
-      handler.onResponseData?.(controller, Buffer.from('{}'))
-      handler.onResponseEnd?.(controller, {})
-    })
-    return true
-  }
-}
+import { InstantApi } from './instant-server.ts'
 
 async function main(): Promise<void> {
   const token = createAccessToken({

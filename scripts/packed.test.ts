@@ -6,7 +6,13 @@ import { publicPackages, root, run, runPnpm } from './workspace.ts'
 
 // What our users may run: the oldest Node.js that `engines` allows, and the newest of each line. npm has them all.
 const runtimes = ['22.19.0', '24.21.0', '26.10.0']
-const packages = ['@tokenwell/core', '@tokenwell/express', '@tokenwell/fastify', '@tokenwell/nestjs']
+const packages = [
+  '@tokenwell/core',
+  '@tokenwell/express',
+  '@tokenwell/fastify',
+  '@tokenwell/nestjs',
+  '@tokenwell/opentelemetry',
+]
 const minutes = 60_000
 
 let work: string
@@ -24,7 +30,7 @@ async function installNode(version: string): Promise<string> {
   return binary
 }
 
-/** A folder in which the four tarballs are installed as their users install them. */
+/** A folder in which the tarballs are installed as their users install them. */
 async function installTarballs(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-packed-'))
   const found = await publicPackages()
@@ -38,7 +44,9 @@ async function installTarballs(): Promise<string> {
   }
   await writeFile(join(folder, 'package.json'), '{"private":true,"type":"commonjs"}')
   // `reflect-metadata` and `rxjs` are what Nest itself asks for.
-  const others = ['express', 'fastify', '@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs']
+  const nest = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs']
+  // The oldest that its peer range allows.
+  const others = ['express', 'fastify', ...nest, '@opentelemetry/api@1.9.0']
   const installed = await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...others], folder)
   if (!installed.ok) throw new Error(installed.output)
   return folder

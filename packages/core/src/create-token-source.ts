@@ -35,7 +35,7 @@ export function createTokenSource(options: OAuthOptions): TokenSource {
   return tokenSourceFor(resolveOAuthOptions(options, ''), undefined)
 }
 
-/** The parts wired together. `upstream` is told in error messages. */
+/** The parts wired together. `upstream` is told in error messages and events. */
 export function tokenSourceFor(
   options: ResolvedOAuthOptions,
   upstream: string | undefined,
@@ -61,6 +61,7 @@ export function tokenSourceFor(
     fetch: (signal) => knownMetadata(options) ?? discover(signal),
   })
   const issue = createEndpointSource({
+    upstream,
     clientId,
     clientAuth,
     grant,
@@ -74,6 +75,8 @@ export function tokenSourceFor(
   })
   return new CachingSource({
     upstream,
+    tenant: options.tenant,
+    log: options.log,
     clock,
     // What is bound to a key that only this process has is of no use to another one.
     cache: dpop?.generated === true && options.cache.peek === undefined ? memoryTokenCache() : options.cache,

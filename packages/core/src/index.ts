@@ -104,3 +104,15 @@ export { memoryTokenCache } from './source/memory-token-cache.ts'
 export type { MemoryTokenCache, MemoryTokenCacheOptions } from './source/memory-token-cache.ts'
 export type { Instant, Lifetime, RenewalOptions } from './source/lifetime.ts'
 export type { Clock } from './clock.ts'
+export type {
+  CacheEntriesEvent,
+  CacheOperationEvent,
+  LeaseWaitEvent,
+  TokenAcquireEvent,
+  TokenHitEvent,
+  TokenRenewalEvent,
+  TokenRequestEvent,
+  TokenwellChannels,
+  UpstreamRefusedEvent,
+  UpstreamReplayEvent,
+} from './diagnostics/channels.ts'

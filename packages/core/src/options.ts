@@ -1,7 +1,7 @@
 import { checkHeaders } from './check-headers.ts'
 import { check, checkBoolean, checkMethods, checkMs, checkObject, checkUrl, inPath, isText } from './check-options.ts'
 import { longestTimerMs, systemClock, type Clock } from './clock.ts'
-import type { CallContext } from './context/call-context.ts'
+import type { CallContext, Log } from './context/call-context.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import type { ExtraParameters, Grant } from './grants/grant.ts'
 import type { ClientAuth } from './oauth/client-auth.ts'
@@ -121,12 +121,19 @@ export interface UpstreamOptions {
   readonly retry?: RetryOptions | false | undefined
   /** Allows `http:` to the API beyond loopback. Default false: tokens would travel in clear text. */
   readonly allowInsecureRequests?: boolean | undefined
+  /**
+   * Where one line is written for each thing that an operator must act on, and one when it is over; nothing while all is well. Shaped
+   * as pino has it; the console will do. Default: the `log` of the context of the first call that meets the trouble, else none.
+   */
+  readonly log?: Log | undefined
 }
 
 /** {@link OAuthOptions} checked and with every default in place. */
 export interface ResolvedOAuthOptions {
   /** Whose they are, where tenants have their own. */
   readonly tenant?: string | undefined
+  /** That of the upstream. */
+  readonly log?: Log | undefined
   readonly issuer: string | undefined
   readonly metadataUrl: string | undefined
   readonly tokenEndpoint: string | undefined
@@ -151,6 +158,7 @@ export interface ResolvedUpstreamOptions {
   readonly replay: ReplayPolicy
   readonly retry: RetryPolicy | undefined
   readonly timeoutMs: number
+  readonly log: Log | undefined
 }
 
 const oauthOptionNames = [
@@ -183,6 +191,7 @@ const upstreamOptionNames = [
   'retry',
   'timeoutMs',
   'allowInsecureRequests',
+  'log',
 ]
 const retryOptionNames = ['attempts', 'methods', 'statusCodes']
 const renewalOptionNames = [
@@ -300,9 +309,10 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
   })
   const policies = ['replayable', 'safe-methods', 'never']
   check(policies.includes(replay), at('replay'), `expected one of ${policies.join(', ')}`)
-  const { timeoutMs = 30_000, retry = {} } = options
+  const { timeoutMs = 30_000, retry = {}, log } = options
   checkTimeout(timeoutMs, at('timeoutMs'))
   checkMethods(dispatcher, ['dispatch'], at('dispatcher'))
+  checkMethods(log, ['debug', 'info', 'warn', 'error'], at('log'))
   check(
     (options.oauth !== null && typeof options.oauth === 'object') || typeof options.oauth === 'function',
     at('oauth'),
@@ -316,6 +326,7 @@ export function resolveUpstreamOptions(options: UpstreamOptions, path: string): 
     replay,
     retry: retry === false ? undefined : resolveRetry(retry, at('retry')),
     timeoutMs,
+    log,
   })
 }
 

@@ -1,5 +1,5 @@
 import { check } from './check-options.ts'
-import { mergeContexts, type CallContext, type MergedContext } from './context/call-context.ts'
+import { mergeContexts, type CallContext, type Log, type MergedContext } from './context/call-context.ts'
 import { tokenSourceFor } from './create-token-source.ts'
 import { UpstreamClosedError, UpstreamTimeoutError } from './errors.ts'
 import { connectUpstream, type UpstreamConnection, type UpstreamRequest } from './http/connect-upstream.ts'
@@ -56,7 +56,8 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
   const { name } = options
   const given = isTokenSource(options.oauth) ? options.oauth : undefined
   const oauthPath = path === '' ? 'oauth' : `${path}.oauth`
-  const source = given ?? ownSource(options.oauth as OAuthOptions | OAuthByTenant, oauthPath, name)
+  const { log } = resolved
+  const source = given ?? ownSource(options.oauth as OAuthOptions | OAuthByTenant, oauthPath, { upstream: name, log })
   const closedError = () => new UpstreamClosedError('it was closed', { upstream: name })
   let closing: Promise<void> | undefined
   const end = async () => {
@@ -65,6 +66,7 @@ export function upstreamFor(options: UpstreamOptions, path: string, ambient: Amb
   const close = () => (closing ??= end())
   const connection = connectUpstream({
     upstream: name,
+    log,
     ambient,
     source,
     targets: createTargetResolver(resolved.baseUrl, resolved.origins, name),
@@ -158,13 +160,18 @@ class ConnectedUpstream implements BindableUpstream {
 
 const maxTenants = 1000
 
-function ownSource(oauth: OAuthOptions | OAuthByTenant, path: string, upstream: string | undefined): TokenSource {
-  if (typeof oauth !== 'function') return tokenSourceFor(resolveOAuthOptions(oauth, path), upstream)
+interface Told {
+  readonly upstream: string | undefined
+  readonly log: Log | undefined
+}
+
+function ownSource(oauth: OAuthOptions | OAuthByTenant, path: string, { upstream, log }: Told): TokenSource {
+  if (typeof oauth !== 'function') return tokenSourceFor({ ...resolveOAuthOptions(oauth, path), log }, upstream)
   const make = (tenant: string) => {
     // Nothing else of the call that comes first: what is made here serves all calls for this tenant.
     const given: unknown = oauth(Object.freeze({ tenant }))
     check(!isPromise(given), path, 'expected OAuth options, not a promise; a secret may be a function that waits')
-    return tokenSourceFor({ ...resolveOAuthOptions(given as OAuthOptions, path), tenant }, upstream)
+    return tokenSourceFor({ ...resolveOAuthOptions(given as OAuthOptions, path), tenant, log }, upstream)
   }
   return new TenantSource({ upstream, make, maxTenants })
 }

@@ -145,9 +145,14 @@ describe('a wrong option is a TypeError at construction that names its path', ()
     [
       'an unknown option',
       { baseURL: 'https://a.example' },
-      'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, replay, retry, timeoutMs, allowInsecureRequests',
+      'options.baseURL: there is no such option; there are baseUrl, oauth, name, origins, headers, dispatcher, replay, retry, timeoutMs, allowInsecureRequests, log',
     ],
     ['an unknown replay', { replay: 'always' }, 'replay: expected one of replayable, safe-methods, never'],
+    [
+      'a log that lacks a level',
+      { log: { info() {}, warn() {}, error() {} } },
+      'log: expected an object with debug, info, warn, error',
+    ],
     ['a text for true', { allowInsecureRequests: 'false' }, 'allowInsecureRequests: expected true or false'],
     ['an empty name', { name: '' }, 'name: expected a non-empty string'],
     ['a dispatcher that is none', { dispatcher: 'agent' }, 'dispatcher: expected an object with dispatch'],

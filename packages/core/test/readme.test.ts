@@ -97,7 +97,7 @@ async function run(text: string, more: Record<string, string> = {}, after = ''):
 
 describe("the README's code runs as it stands", () => {
   it('every block is run below', () => {
-    expect(blocks).toHaveLength(14)
+    expect(blocks).toHaveLength(15)
   })
 
   it('createUpstreams', async () => {
@@ -221,6 +221,10 @@ describe("the README's code runs as it stands", () => {
     expect(await run('instanceof TokenRequestError')).toBe(
       'Upstream "billing": the authorization server refused the token request invalid_client 401\n',
     )
+  })
+
+  it('channels', async () => {
+    expect(await run('subscribe(')).toBe('token request for billing: client_credentials 200\n200\n')
   })
 
   it('authorize', async () => {

@@ -31,7 +31,7 @@ export interface CallContext {
   readonly subjectToken?: string | undefined
   /** For which tenant the call is made. */
   readonly tenant?: string | undefined
-  /** The logger of whoever is served, for functions that are given the context. This package writes no log. */
+  /** The logger of whoever is served: for functions that are given the context, and for what the upstream's own `log` would get. */
   readonly log?: Log | undefined
 }
 

@@ -31,6 +31,8 @@ export const untried: Tried = Object.freeze({ retries: 0, replayed: false, chall
 
 /** What is done about failed attempts: one for all requests, so that each costs only its handler. None of it rejects. */
 export interface AttemptActions {
+  /** Takes note of a 401 or 403 to a request with our token. */
+  refused(token: AccessToken, statusCode: 401 | 403, headers: ResponseHeaders): void
   /** After a refused token. */
   replay(attempt: Attempt, refused: AccessToken, handler: Handler): Verdict
   /** After a token that is bound to a key was not refused but its proof had no nonce, or an old one. */
@@ -41,7 +43,7 @@ export interface AttemptActions {
   isTrouble(statusCode: number): boolean
   /** After trouble. */
   retry(attempt: Attempt, trouble: Trouble, handler: Handler): Verdict
-  accepted(token: AccessToken): void
+  accepted(token: AccessToken, handler: Handler): void
 }
 
 /** How to send again, once that is known; undefined when that would be of no use. */
@@ -115,21 +117,24 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
   }
 
   private verdict(statusCode: number, headers: ResponseHeaders): Verdict {
-    const { token, tried } = this
+    const { token } = this
     const isBound = token !== undefined && isDpopBound(token)
     const nonce = isBound && !this.hasStrayed() ? this.actions.nonceOf(this, headers) : undefined
     if (statusCode === 401) {
       if (token === undefined || this.hasStrayed()) return undefined
+      this.actions.refused(token, statusCode, headers)
       const challenges = headers['www-authenticate']
       if (isBound && wantsNonce(challenges)) {
-        return nonce === undefined || tried.challenged
-          ? undefined
-          : this.inContext(() => this.actions.challenge(this, token, nonce, this.next))
+        if (nonce === undefined) return undefined
+        return this.inContext(() => this.actions.challenge(this, token, nonce, this.next))
       }
-      if (tried.replayed || !refusesToken(challenges, token.tokenType)) return undefined
+      if (!refusesToken(challenges, token.tokenType)) return undefined
       return this.inContext(() => this.actions.replay(this, token, this.next))
     }
-    if (token !== undefined) this.actions.accepted(token)
+    if (token !== undefined) {
+      if (statusCode === 403 && !this.hasStrayed()) this.actions.refused(token, statusCode, headers)
+      this.actions.accepted(token, this.next)
+    }
     return undefined
   }
 

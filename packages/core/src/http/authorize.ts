@@ -2,8 +2,10 @@ import { AsyncResource } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { CallContext } from '../context/call-context.ts'
+import { CallEvents } from '../diagnostics/call-events.ts'
 import { authorizationOf, isDpopBound } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
+import { reasonOf } from '../oauth/refusal.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { AttemptHandler, untried, type AttemptActions, type Tried } from './attempt-handler.ts'
 import { mayPass } from './bound-origins.ts'
@@ -12,7 +14,7 @@ import { assertHandler, fail, ForwardingHandler } from './forwarding-handler.ts'
 import { hasHeader, strippedOnRedirect, withHeader, withOnlyHeader, withReusableHeaders } from './headers.ts'
 import { RefusalGuard } from './refusal-guard.ts'
 import { InContextHandler } from './in-context-handler.ts'
-import { isReplayable, type ReplayPolicy } from './replayable-body.ts'
+import { obstacleTo, type ReplayPolicy } from './replayable-body.ts'
 import { pauseBeforeRetry, type RetryPolicy } from './retry-policy.ts'
 import { isAmong } from './target.ts'
 
@@ -48,6 +50,7 @@ export function authorize({ source, origins, replay }: AuthorizeOptions): Dispat
     replay: replay ?? 'replayable',
     retry: undefined,
     guard: new RefusalGuard(() => performance.now()),
+    events: new CallEvents(undefined, undefined),
   })
 }
 
@@ -61,11 +64,12 @@ export interface AuthorizeParts {
   readonly replay: ReplayPolicy
   readonly retry: RetryPolicy | undefined
   readonly guard: RefusalGuard
+  readonly events: CallEvents
 }
 
 /** {@link authorize} as an upstream uses it: with retries, each of which gets the token that is current then. */
 export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherComposeInterceptor {
-  const { source, origins, replay, retry, guard } = parts
+  const { source, origins, replay, retry, guard, events } = parts
   // undici tells interceptors where the dispatcher goes whatever the call says; null if nobody knows.
   return (dispatch: Dispatcher.Dispatch, boundTo?: string | null) => {
     const isOwn = ({ origin }: Request): boolean =>
@@ -104,22 +108,44 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
     }
 
     const actions: AttemptActions = {
+      refused: (token, statusCode, headers) =>
+        events.refused(statusCode, () => reasonOf(headers['www-authenticate'], token)),
       replay(attempt, refused, handler) {
         const { request, tried } = attempt
-        if (!isReplayable(request, replay) || !guard.allows(refused)) return undefined
+        // One that was issued for this very call, or a moment ago.
+        const isSpared = tried.replayed || !guard.allows(refused)
+        if (isSpared) events.refusesAll(contextOf(handler)?.log)
+        const obstacle = isSpared ? 'skipped_budget' : obstacleTo(request, replay)
+        if (obstacle !== undefined) {
+          events.replay('token', obstacle)
+          return undefined
+        }
         const wait = waitOf(request, handler)
-        return another(source, refused, wait).then((token) => {
+        return another(source, refused, wait).then(({ token, error }) => {
           // The refusal is there, but nobody waits for it.
           if (wait.signal?.aborted === true) return () => fail(handler, wait.signal?.reason as Error)
-          if (token === undefined) return undefined
+          if (token === undefined) {
+            events.replay('token', 'skipped_token', error)
+            return undefined
+          }
           guard.replaced(refused, token)
-          return () => late(handler, () => send(request, token, handler, { ...tried, replayed: true }))
+          return () => {
+            events.replay('token', 'sent')
+            late(handler, () => send(request, token, handler, { ...tried, replayed: true }))
+          }
         })
       },
       challenge({ request, tried }, token, nonce, handler) {
-        if (!isReplayable(request, replay)) return undefined
+        const obstacle = tried.challenged ? 'skipped_budget' : obstacleTo(request, replay)
+        if (obstacle !== undefined) {
+          events.replay('nonce', obstacle)
+          return undefined
+        }
         const again = () => sendWithProof(request, token, handler, { ...tried, challenged: true }, nonce)
-        return Promise.resolve(() => late(handler, again))
+        return Promise.resolve(() => {
+          events.replay('nonce', 'sent')
+          late(handler, again)
+        })
       },
       nonceOf: ({ request }, headers) => source.dpop?.note(originOf(request), headers['dpop-nonce']),
       isTrouble: (statusCode) => retry?.statusCodes.has(statusCode) === true,
@@ -134,7 +160,9 @@ export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherCompo
           () => undefined,
         )
       },
-      accepted: (token) => guard.accepted(token),
+      accepted(token, handler) {
+        if (guard.accepted(token)) events.accepted(contextOf(handler)?.log)
+      },
     }
 
     return (given, handler) => {
@@ -162,14 +190,18 @@ function assertToken(token: AccessToken | undefined): AccessToken {
 }
 
 /** Another token than a refused one, or undefined if there is none to be had. */
-async function another(source: CallSource, refused: AccessToken, wait: Wait): Promise<AccessToken | undefined> {
+async function another(
+  source: CallSource,
+  refused: AccessToken,
+  wait: Wait,
+): Promise<{ token?: AccessToken; error?: unknown }> {
   try {
     source.invalidate(refused)
     const token = await source.get(wait)
-    return token.generation === refused.generation ? undefined : token
-  } catch {
+    return token.generation === refused.generation ? {} : { token }
+  } catch (error) {
     // The refusal itself tells the caller more than the trouble of finding another token.
-    return undefined
+    return { error }
   }
 }
 

@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from 'undici'
-import type { MergedContext } from '../context/call-context.ts'
+import type { Log, MergedContext } from '../context/call-context.ts'
+import { CallEvents } from '../diagnostics/call-events.ts'
 import { OriginNotAllowedError } from '../errors.ts'
 import type { TokenSource } from '../source/token-source.ts'
 import { authorizeWith } from './authorize.ts'
@@ -42,6 +43,7 @@ export type UpstreamRequest = <Opaque = null>(
 /** What {@link connectUpstream} stands on. */
 export interface ConnectUpstreamOptions {
   readonly upstream: string | undefined
+  readonly log: Log | undefined
   /** The context of the code that is running, if it has one. */
   readonly ambient: () => MergedContext | undefined
   readonly targets: TargetResolver
@@ -74,6 +76,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   const base = own ?? options.dispatcher
   const underWay = new CallsUnderWay(options)
   const guard = new RefusalGuard(() => performance.now())
+  const events = new CallEvents(upstream, options.log)
   const headers = Object.entries(options.headers)
   let closed = false
 
@@ -85,7 +88,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     }
     return base.dispatch(call, handler)
   }
-  const authorized = authorizeWith({ source, origins: targets.origins, replay, retry, guard })(connections)
+  const authorized = authorizeWith({ source, origins: targets.origins, replay, retry, guard, events })(connections)
 
   const start = (request: Request, call: CallHandler): boolean => {
     try {

@@ -37,7 +37,8 @@ export class RefusalGuard {
     this.#replacements.set(by, { at: this.#now(), pauseMs })
   }
 
-  accepted(token: AccessToken): void {
-    if (this.#used) this.#replacements.delete(token)
+  /** True of a token that had taken the place of a refused one, once. */
+  accepted(token: AccessToken): boolean {
+    return this.#used && this.#replacements.delete(token)
   }
 }

@@ -12,18 +12,28 @@ export interface ReplayCandidate {
   readonly expectContinue?: boolean
 }
 
+/** Why a request is not sent a second time. */
+export type Obstacle = 'skipped_policy' | 'skipped_body'
+
 /**
  * May this request be sent a second time? A 401 says that it was not processed (RFC 9110 §15.5.2), so its method does not
  * matter; its body must be at hand as it was. Streams and iterators are not, and are never kept for this.
  */
-export function isReplayable(
+export function isReplayable(request: ReplayCandidate, policy: ReplayPolicy): boolean {
+  return obstacleTo(request, policy) === undefined
+}
+
+/** The same, with the reason. */
+export function obstacleTo(
   { method, body, upgrade, expectContinue }: ReplayCandidate,
   policy: ReplayPolicy,
-): boolean {
-  if (policy === 'never' || method === 'CONNECT' || expectContinue === true) return false
-  if (upgrade !== undefined && upgrade !== null && upgrade !== false) return false
-  if (policy === 'safe-methods' && !safeMethods.has(method.toUpperCase())) return false
-  return body === null || body === undefined || typeof body === 'function' || isBytes(body) || body instanceof Blob
+): Obstacle | undefined {
+  if (policy === 'never' || method === 'CONNECT' || expectContinue === true) return 'skipped_policy'
+  if (upgrade !== undefined && upgrade !== null && upgrade !== false) return 'skipped_policy'
+  if (policy === 'safe-methods' && !safeMethods.has(method.toUpperCase())) return 'skipped_policy'
+  const isAtHand =
+    body === null || body === undefined || typeof body === 'function' || isBytes(body) || body instanceof Blob
+  return isAtHand ? undefined : 'skipped_body'
 }
 
 /** A body that can be sent as often as needed, with the content type that fetch gives it. */

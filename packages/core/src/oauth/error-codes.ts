@@ -1,8 +1,10 @@
+import type { OAuthErrorCode } from '../diagnostics/error-type.ts'
+
 /** What an error answer of the token endpoint is about. */
 export type RefusalKind = 'transient' | 'credential' | 'request'
 
 // RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5 and §8: what is defined, and what it is about.
-const kinds: Readonly<Record<string, RefusalKind>> = {
+const kinds: Readonly<Record<OAuthErrorCode, RefusalKind>> = {
   invalid_client: 'credential',
   unauthorized_client: 'credential',
   invalid_request: 'request',
@@ -25,7 +27,7 @@ const kinds: Readonly<Record<string, RefusalKind>> = {
  * in trouble have words of their own.
  */
 export function refusalKind(error: string | undefined, status: number): RefusalKind {
-  const defined = error === undefined || !Object.hasOwn(kinds, error) ? undefined : kinds[error]
+  const defined = error === undefined || !Object.hasOwn(kinds, error) ? undefined : kinds[error as OAuthErrorCode]
   if (defined !== undefined) return defined
   if (status === 408 || status === 429 || status >= 500) return 'transient'
   return status === 401 ? 'credential' : 'request'

@@ -1,8 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { CallContext } from '../context/call-context.ts'
+import { tokenHit, type TokenRenewalEvent } from '../diagnostics/channels.ts'
+import { Notices, type NoticeLog } from '../diagnostics/notices.ts'
+import { TokenEvents } from '../diagnostics/token-events.ts'
 import { TokenwellError } from '../errors.ts'
 import type { TokenParameters } from '../grants/grant.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { closedError, Flights, type Flight } from './coalescing.ts'
 import type { CredentialTrail } from './credential-trail.ts'
 import type { DpopProofs } from './dpop-proofs.ts'
@@ -18,6 +22,7 @@ import { SharedTier } from './shared-tier.ts'
 import { Sweeper } from './sweeper.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
 import type { GetTokenOptions, TokenSource } from './token-source.ts'
+import { TokenTrouble } from './token-trouble.ts'
 
 /** A token just issued. Without a lifetime it is for those who wait for it now, and is not kept. */
 export interface IssuedToken {
@@ -46,6 +51,9 @@ export interface TokenAttempt {
 /** What a caching source stands on. */
 export interface CachingSourceOptions {
   readonly upstream: string | undefined
+  /** Whose tokens they are, where tenants have their own. */
+  readonly tenant?: string | undefined
+  readonly log?: NoticeLog | undefined
   readonly clock: Clock
   readonly cache: TokenCache
   readonly dpop: DpopProofs | undefined
@@ -79,6 +87,10 @@ export class CachingSource implements TokenSource {
   readonly #renewals: RenewalBackoff
   readonly #outcomes: RequestOutcomes
   readonly #recent: RecentClock
+  readonly #events: TokenEvents
+  readonly #notices: Notices
+  readonly #trouble: TokenTrouble
+  readonly #rejected = new BoundedMap<true>(1000)
   readonly #warm: KeepWarm | undefined
   readonly #sweeper: Sweeper
   #closed = false
@@ -88,10 +100,14 @@ export class CachingSource implements TokenSource {
     this.#options = options
     this.dpop = options.dpop
     this.contextual = options.contextual ?? false
+    const { upstream, tenant } = options
+    this.#events = new TokenEvents(upstream, clock)
+    this.#notices = new Notices(clock, options.log)
+    this.#trouble = new TokenTrouble(this.#notices, { upstream, tenant })
+    const notices = this.#notices
+    const tokenType = options.dpop === undefined ? 'Bearer' : 'DPoP'
+    this.#shared = isMemoryCache(cache) ? undefined : new SharedTier({ cache, clock, tokenType, upstream, notices })
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
-    this.#shared = isMemoryCache(cache)
-      ? undefined
-      : new SharedTier(cache, clock, options.dpop === undefined ? 'Bearer' : 'DPoP')
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
     this.#renewals = new RenewalBackoff(random)
@@ -107,6 +123,14 @@ export class CachingSource implements TokenSource {
   }
 
   peek(context?: CallContext): AccessToken | undefined {
+    if (!tokenHit.hasSubscribers) return this.#peek(context)
+    const began = this.#options.clock.monotonic()
+    const token = this.#peek(context)
+    if (token !== undefined) this.#events.hit('hit_l1', token, began)
+    return token
+  }
+
+  #peek(context: CallContext | undefined): AccessToken | undefined {
     let entry: CachedToken | undefined
     try {
       entry = this.#memory.peek(this.#options.planOf(context).key)
@@ -120,16 +144,19 @@ export class CachingSource implements TokenSource {
   get({ context, signal, forceRenewal = false }: GetTokenOptions = {}): Promise<AccessToken> {
     if (this.#closed) return Promise.reject(closedError(this.#options.upstream))
     if (signal?.aborted === true) return Promise.reject(signal.reason)
+    const began = tokenHit.hasSubscribers ? this.#options.clock.monotonic() : undefined
     try {
       const plan = this.#options.planOf(context)
-      if (forceRenewal) return this.#flights.wait(this.#join(plan, true), signal)
+      if (forceRenewal) return this.#acquire(plan, context, () => this.#wait(plan, signal, true))
       const held = this.#memory.get(plan.key)
       const state = held === undefined ? 'expired' : this.#stateOf(held)
       if (held !== undefined && state !== 'expired') {
         if (state === 'stale') this.#renewInBackground(plan, held)
+        if (began !== undefined) this.#events.hit(state === 'stale' ? 'stale' : 'hit_l1', held.token, began)
+        if (this.#notices.stands) this.#notices.tell(context?.log)
         return Promise.resolve(held.token)
       }
-      return this.#orAtHand(plan, this.#wait(plan, signal), signal)
+      return this.#acquire(plan, context, () => this.#orAtHand(plan, this.#wait(plan, signal, false), signal))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -141,7 +168,10 @@ export class CachingSource implements TokenSource {
     void this.#shared?.delete(key, token.generation)
     const removed = this.#memory.delete(key, token.generation)
     // What was asked for before the refusal may bring back what was just refused.
-    if (removed) this.#flights.detach(key)
+    if (removed) {
+      this.#flights.detach(key)
+      this.#rejected.set(key, true)
+    }
     return removed
   }
 
@@ -230,16 +260,20 @@ export class CachingSource implements TokenSource {
     const attempts = () => (atHand() || !trail.mayTryAgain ? 1 : foregroundAttempts)
     const retries = { clock, random, attempts, timeoutMs, attemptTimeoutMs: timeoutMs / 2 }
     try {
-      const flight = this.#flights.start(plan.key, forced, async (signal) => {
+      const work = async (signal: AbortSignal, event: TokenRenewalEvent | undefined): Promise<AccessToken> => {
         const known = forced ? undefined : await this.#fromShared(plan.key)
+        if (known !== undefined && event !== undefined) event.origin = 'l2'
         const attempt = (oneSignal: AbortSignal) =>
           this.#options.issue(plan, { signal: oneSignal, trail, tokenAtHand: atHand() })
         const issued: IssuedToken = known ?? (await withRetries(attempt, { ...retries, signal }))
         this.#failures.settle(plan.key, { error: undefined, remember: false, trail })
+        if (known === undefined) this.#trouble.served(() => this.#isForAll(plan.key))
         // A flight that was detached answers those who wait for it and leaves no trace.
         if (this.#flights.get(plan.key) === flight) this.#receive(plan, issued, { forced, isNew: known === undefined })
         return issued.token
-      })
+      }
+      const reason = this.#reasonFor(plan.key, forced)
+      const flight = this.#flights.start(plan.key, forced, this.#events.renewal(plan.key, reason, work))
       flight.promise.catch((error: unknown) => this.#fail(plan, error, trail))
       this.#outcomes.follow(plan.key, plan.context !== undefined, flight.promise)
       return flight
@@ -253,7 +287,32 @@ export class CachingSource implements TokenSource {
     if (this.#closed) return
     const held = this.#usable(plan.key)
     this.#failures.settle(plan.key, { error, remember: held === undefined, ofOne: plan.context !== undefined, trail })
+    this.#trouble.failed({
+      error,
+      held: held && { entry: held, usableMs: held.lifetime.usableForMs - this.#ageOf(held) },
+      isForAll: () => this.#isForAll(plan.key),
+    })
     if (held !== undefined) this.#backOff(plan, held)
+  }
+
+  /** Why another token is asked for. */
+  #reasonFor(key: string, forced: boolean): TokenRenewalEvent['reason'] {
+    const wasRejected = this.#rejected.delete(key)
+    if (forced || wasRejected) return forced ? 'forced' : 'rejected'
+    const held = this.#memory.peek(key)
+    if (held === undefined) return 'initial'
+    return this.#stateOf(held) === 'expired' ? 'expired' : 'stale'
+  }
+
+  /** One call's wait, told to whoever listens; and what is the matter, to the call's own log. */
+  #acquire(
+    { key }: TokenPlan,
+    context: CallContext | undefined,
+    wait: () => Promise<AccessToken>,
+  ): Promise<AccessToken> {
+    const promise = this.#events.acquire(key, wait)
+    if (context?.log !== undefined) promise.catch(() => this.#notices.tell(context.log))
+    return promise
   }
 
   #receive(asked: TokenPlan, issued: IssuedToken, { forced, isNew }: { forced: boolean; isNew: boolean }): void {
@@ -302,9 +361,9 @@ export class CachingSource implements TokenSource {
     })
   }
 
-  #wait(plan: TokenPlan, signal: AbortSignal | undefined): Promise<AccessToken> {
+  #wait(plan: TokenPlan, signal: AbortSignal | undefined, forced: boolean): Promise<AccessToken> {
     try {
-      return this.#flights.wait(this.#join(plan, false), signal)
+      return this.#flights.wait(this.#join(plan, forced), signal)
     } catch (error) {
       return Promise.reject(error)
     }

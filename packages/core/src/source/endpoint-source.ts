@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { TokenRequestTrace } from '../diagnostics/token-request-events.ts'
 import { TokenResponseError } from '../errors.ts'
 import { formParameters } from '../grants/form-parameters.ts'
 import type { Grant, GrantRequest } from '../grants/grant.ts'
@@ -14,6 +15,7 @@ import { ageMs, planLifetime, withEnd, type RenewalOptions } from './lifetime.ts
 
 /** What an endpoint source asks with. */
 export interface EndpointSourceOptions {
+  readonly upstream: string | undefined
   readonly clientId: string
   readonly clientAuth: ClientAuth
   readonly grant: Grant
@@ -57,23 +59,26 @@ async function issue(
   }
   let sending: Sending | undefined
   let endsAt: number | undefined
+  let about = { upstream: options.upstream, grantType: grant.type }
+  const trace = new TokenRequestTrace()
   const exchange: HttpExchange = (message) => {
     // A token's life is counted from when it was asked for: it began at some moment after that.
     start = { wall: clock.now(), monotonic: clock.monotonic() }
     certificate = message.certificate
     if (sending !== undefined) sending.sent = true
-    return options.exchange(message)
+    return trace.send({ ...about, url: message.url }, () => options.exchange(message))
   }
   const answer = await withProofs(proofs, exchange, (proving) =>
     sendForGrant(grant, request, trail, (credentials, current) => {
       sending = current
       endsAt = credentials.endsAt
       const grantType = credentials.type ?? grant.type
+      about = { ...about, grantType }
       const parameters = [...credentials.parameters, ...formParameters(plan.parameters)]
       const onGranted = (refreshToken: string | undefined) => (current.granted = { refreshToken })
       const now = () => clock.now()
       const asked = { server, clientId, clientAuth, grantType, parameters, attempt, onCredential, onGranted, now }
-      return requestToken(asked, proving)
+      return trace.follow(requestToken(asked, proving))
     }),
   )
   // RFC 6749 §7.1: a client must not use a token whose type it does not understand. One that anybody may use who sees it is

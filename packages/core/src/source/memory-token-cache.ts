@@ -1,3 +1,4 @@
+import { tellEntries } from '../diagnostics/cache-events.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
@@ -30,18 +31,25 @@ export function memoryTokenCache({ maxEntries = 1000 }: MemoryTokenCacheOptions 
   }
   const entries = new BoundedMap<CachedToken>(maxEntries)
   const keys = new WeakMap<AccessToken, string>()
+  const self = Object.freeze({})
   return Object.freeze({
     peek: (key: string) => entries.get(key),
     get: (key: string) => entries.get(key),
     set(key: string, entry: CachedToken) {
       keys.set(entry.token, key)
       entries.set(key, Object.freeze(entry))
+      tellEntries(self, entries.size)
     },
     keyOf: (token: AccessToken) => keys.get(token),
-    delete: (key: string, generation: string) =>
-      entries.peek(key)?.token.generation === generation && entries.delete(key),
+    delete(key: string, generation: string) {
+      const deleted = entries.peek(key)?.token.generation === generation && entries.delete(key)
+      if (deleted) tellEntries(self, entries.size)
+      return deleted
+    },
     sweep(isDead: (entry: CachedToken) => boolean) {
+      const before = entries.size
       for (const [key, entry] of entries.entries()) if (isDead(entry)) entries.delete(key)
+      if (entries.size < before) tellEntries(self, entries.size)
       return entries.size
     },
   })

@@ -1,10 +1,23 @@
 import type { Clock } from '../clock.ts'
+import { CacheTimeoutError, tracedOperation } from '../diagnostics/cache-events.ts'
+import type { CacheOperationEvent } from '../diagnostics/channels.ts'
+import type { Notices } from '../diagnostics/notices.ts'
 import { maxTokenLength, tokenSyntax } from '../oauth/access-token.ts'
 import { BoundedMap } from './bounded-map.ts'
-import type { CachedToken, TokenCache } from './token-cache.ts'
+import type { CachedToken, MaybePromise, TokenCache } from './token-cache.ts'
 
 /** Longest wait for a cache that is asked before a token request. */
 const timeoutMs = 250
+
+/** What a shared tier stands on. */
+export interface SharedTierOptions {
+  readonly cache: TokenCache
+  readonly clock: Clock
+  /** Of the tokens that are asked for. Any other is not taken, above all none that needs no proof. */
+  readonly tokenType: 'Bearer' | 'DPoP'
+  readonly upstream: string | undefined
+  readonly notices: Notices
+}
 
 /**
  * A token cache behind the memory of this process. It saves token requests; without it everything still works, so that it
@@ -14,42 +27,69 @@ export class SharedTier {
   readonly #cache: TokenCache
   readonly #clock: Clock
   readonly #tokenType: string
+  readonly #upstream: string | undefined
+  readonly #notices: Notices
   /** Refused tokens, which the cache may still have: telling it takes time, and may fail. */
   readonly #refused = new BoundedMap<true>(1000)
 
-  /** `tokenType`: of the tokens that are asked for. Any other is not taken, above all none that needs no proof. */
-  constructor(cache: TokenCache, clock: Clock, tokenType: 'Bearer' | 'DPoP') {
+  constructor({ cache, clock, tokenType, upstream, notices }: SharedTierOptions) {
     this.#cache = cache
     this.#clock = clock
     this.#tokenType = tokenType.toLowerCase()
+    this.#upstream = upstream
+    this.#notices = notices
   }
 
-  async get(key: string): Promise<CachedToken | undefined> {
-    const { promise, resolve } = Promise.withResolvers<undefined>()
-    const cancelTimer = this.#clock.setTimer(() => resolve(undefined), timeoutMs)
+  get(key: string): Promise<CachedToken | undefined> {
+    return this.#operation('get', () => this.#found(key), isDefined)
+  }
+
+  async set(key: string, entry: CachedToken): Promise<void> {
+    await this.#operation('set', () => this.#cache.set(key, entry))
+  }
+
+  async delete(key: string, generation: string): Promise<void> {
+    this.#refused.set(generation, true)
+    await this.#operation('delete', () => this.#cache.delete(key, generation))
+  }
+
+  async #found(key: string): Promise<CachedToken | undefined> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const late = () => reject(new CacheTimeoutError('the cache did not answer in time'))
+    const cancelTimer = this.#clock.setTimer(late, timeoutMs)
     try {
       const found: unknown = await Promise.race([this.#cache.get(key), promise])
       if (!isCachedToken(found) || found.token.tokenType.toLowerCase() !== this.#tokenType) return undefined
       return this.#refused.peek(found.token.generation) === undefined ? found : undefined
-    } catch {
-      return undefined
     } finally {
       cancelTimer()
     }
   }
 
-  async set(key: string, entry: CachedToken): Promise<void> {
+  /** Undefined when it failed. */
+  async #operation<Result>(
+    name: CacheOperationEvent['operation'],
+    work: () => MaybePromise<Result>,
+    found?: (result: Result) => boolean,
+  ): Promise<Result | undefined> {
     try {
-      await this.#cache.set(key, entry)
-    } catch {}
+      const result = await tracedOperation(this.#upstream, name, async () => work(), found)
+      this.#notices.settle('cache', { upstream: this.#upstream }, 'The shared token cache answers again.')
+      return result
+    } catch {
+      this.#notices.raise('cache', {
+        level: 'warn',
+        fields: { upstream: this.#upstream, operation: name },
+        message:
+          'The shared token cache does not answer: check it and the way to it. Calls go on; meanwhile each process asks the authorization server for itself.',
+      })
+      return undefined
+    }
   }
+}
 
-  async delete(key: string, generation: string): Promise<void> {
-    this.#refused.set(generation, true)
-    try {
-      await this.#cache.delete(key, generation)
-    } catch {}
-  }
+function isDefined(found: unknown): boolean {
+  return found !== undefined
 }
 
 function isCachedToken(found: unknown): found is CachedToken {
