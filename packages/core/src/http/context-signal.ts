@@ -7,13 +7,9 @@ export function endingFor(method: string, context: MergedContext): Ending | unde
   return endsWithContext(method, context) ? context.ending : undefined
 }
 
-/**
- * The signal that ends calls of this context and method, if it was given one: its own reason is what the reading of a body fails with.
- * A caller that hung up ends them too, and hears of nothing any more; a signal for each request would cost it 4 KB.
- */
+/** The same as a signal, which costs more. */
 export function signalFor(method: string, context: MergedContext | undefined): AbortSignal | undefined {
-  const ending = context === undefined ? undefined : endingFor(method, context)
-  return ending instanceof AbortSignal ? ending : undefined
+  return context !== undefined && endsWithContext(method, context) ? context.signal : undefined
 }
 
 function endsWithContext(method: string, { signalAborts }: MergedContext): boolean {

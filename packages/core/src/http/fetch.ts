@@ -1,6 +1,6 @@
 import * as undici from 'undici'
 import type { MergedContext } from '../context/call-context.ts'
-import type { Ending } from '../context/hang-up.ts'
+import { HangUp, type Ending } from '../context/hang-up.ts'
 import { fetchFailed, TokenwellError, UpstreamUnreachableError } from '../errors.ts'
 import { readAtOnce } from './at-hand.ts'
 import { signalFor } from './context-signal.ts'
@@ -37,7 +37,7 @@ export function createFetch({ dispatcher, targets, current, sentAgain }: CreateF
     const context = current()
     const ambient = signalFor(own.method ?? 'GET', context)
     const given = own.signal
-    if (ambient !== undefined) own.signal = both(given, ambient)
+    if (ambient !== undefined) own.signal = both(given, ambient, context?.ending)
     own.dispatcher = dispatcher
     try {
       if (own.body !== undefined && own.body !== null) await prepareBody(own, request)
@@ -73,9 +73,10 @@ function hasBody({ body }: undici.Dispatcher.DispatchOptions): boolean {
 }
 
 // Told to undici too, so that a body which is being read ends with the signal's own reason. `any` leaves no listener on a
-// signal that outlives the call.
-function both(own: AbortSignal | null | undefined, ambient: AbortSignal): AbortSignal {
-  return AbortSignal.any(own === null || own === undefined ? [ambient] : [own, ambient])
+// signal that outlives the call, which that of one inbound request hardly does, and costs more than a call by `request`.
+function both(own: AbortSignal | null | undefined, ambient: AbortSignal, ending: Ending | undefined): AbortSignal {
+  if (own !== null && own !== undefined) return AbortSignal.any([own, ambient])
+  return ending instanceof HangUp ? ambient : AbortSignal.any([ambient])
 }
 
 type Own = { -readonly [Member in keyof undici.RequestInit]: undici.RequestInit[Member] }
