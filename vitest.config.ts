@@ -1,20 +1,29 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 // A shared machine may be slow; nothing here waits this long when it is right.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } }
-const packages = ['core', 'express', 'fastify', 'nestjs', 'opentelemetry', 'testing']
+const packages = ['core', 'express', 'fastify', 'opentelemetry', 'testing']
+// Nest's decorators are the legacy ones, which oxc compiles only when told.
+const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } }
+const nest = { root: 'packages/nestjs', include: ['test/**/*.test.ts'], ...patience }
+// What our module and its tests import of Nest is then version 11; what those packages import is so by itself.
+const nest11 = [
+  { find: /^@nestjs\//, replacement: join(import.meta.dirname, 'packages/nestjs-11/node_modules/@nestjs/') },
+]
 
 export default defineConfig({
   test: {
     projects: [
       ...packages.map((name) => ({
-        // Nest's decorators are the legacy ones, which oxc compiles only when told.
-        oxc: name === 'nestjs' ? { decorator: { legacy: true, emitDecoratorMetadata: true } } : {},
         test: { name, root: `packages/${name}`, include: ['test/**/*.test.ts'], ...patience },
       })),
+      { oxc, test: { name: 'nestjs', ...nest } },
+      { oxc, test: { name: 'nestjs-11', ...nest, alias: nest11 } },
       {
         test: { name: 'fetch-clients', root: 'examples/fetch-clients', include: ['test/**/*.test.ts'], ...patience },
       },
+      { oxc, test: { name: 'example-nestjs', root: 'examples/nestjs', include: ['test/**/*.test.ts'], ...patience } },
       { test: { name: 'scripts', root: 'scripts', include: ['*.test.ts'], ...patience } },
     ],
   },

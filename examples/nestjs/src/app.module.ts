@@ -1,32 +1,15 @@
 import { Module } from '@nestjs/common'
-import { createUpstreams, privateKeyJwt } from '@tokenwell/core'
-import { TokenwellModule } from '@tokenwell/nestjs'
-import { Config, ConfigModule } from './config.ts'
-import { OrdersController } from './orders.controller.ts'
-import { OrdersService } from './orders.service.ts'
+import { APP_FILTER } from '@nestjs/core'
+import { ScheduleModule } from '@nestjs/schedule'
+import { TokenwellExceptionFilter } from '@tokenwell/nestjs'
+import { ConfigModule } from './config.ts'
+import { HealthModule } from './health/health.module.ts'
+import { OrdersModule } from './orders/orders.module.ts'
+import { ReportsModule } from './reports/reports.module.ts'
+import { upstreamsModule } from './upstreams.ts'
 
 @Module({
-  imports: [
-    ConfigModule,
-    TokenwellModule.forRootAsync({
-      imports: [ConfigModule],
-      inject: [Config],
-      useFactory: ({ billing }: Config) => ({
-        upstreams: createUpstreams({
-          billing: {
-            baseUrl: billing.baseUrl,
-            oauth: {
-              issuer: billing.issuer,
-              clientId: billing.clientId,
-              clientAuth: privateKeyJwt(billing.privateKey, { keyId: billing.keyId }),
-              scope: billing.scope,
-            },
-          },
-        }),
-      }),
-    }),
-  ],
-  controllers: [OrdersController],
-  providers: [OrdersService],
+  imports: [ConfigModule, upstreamsModule, ScheduleModule.forRoot(), OrdersModule, ReportsModule, HealthModule],
+  providers: [{ provide: APP_FILTER, useClass: TokenwellExceptionFilter }],
 })
 export class AppModule {}

@@ -1,3 +1,11 @@
-export { getUpstreamToken, InjectUpstream, InjectUpstreams, UPSTREAMS } from './inject-upstream.ts'
-export type { TokenwellAsyncOptions, TokenwellModuleOptions, TokenwellOptionsFactory } from './options.ts'
 export { TokenwellModule } from './tokenwell.module.ts'
+export { getUpstreamToken, InjectUpstream, InjectUpstreams, UPSTREAMS } from './inject-upstream.ts'
+export { TokenwellExceptionFilter } from './exception-filter.ts'
+export { TokenwellHealthIndicator } from './health-indicator.ts'
+export type { TokenwellHealth } from './health-indicator.ts'
+export type {
+  TokenwellAsyncOptions,
+  TokenwellFeatureAsyncOptions,
+  TokenwellModuleOptions,
+  TokenwellOptionsFactory,
+} from './options.ts'

@@ -31,7 +31,14 @@ export function namesAskedFor(): readonly string[] {
   return [...requestedNames]
 }
 
+const prefix = 'tokenwell.upstream.'
+
 /** The token alone, for modules that know the names of their upstreams. */
 export function tokenOf(name: string): string {
-  return `tokenwell.upstream.${name}`
+  return prefix + name
+}
+
+/** The name that a token was made of; undefined for anybody else's token. */
+export function nameOf(token: unknown): string | undefined {
+  return typeof token === 'string' && token.startsWith(prefix) ? token.slice(prefix.length) : undefined
 }

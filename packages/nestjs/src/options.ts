@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { ModuleMetadata, Type } from '@nestjs/common'
 import type { CallContext, RequestContextOptions, Upstreams } from '@tokenwell/core'
 
-/** Options of `TokenwellModule.forRoot` and `forFeature`. */
+/** Options of `TokenwellModule.forRoot` and `forFeature`, and what the factories of the other two make. */
 export interface TokenwellModuleOptions extends RequestContextOptions {
   /** What `createUpstreams` made. */
   readonly upstreams: Upstreams<never>
@@ -53,4 +53,16 @@ export interface TokenwellAsyncOptions<Tokens extends readonly unknown[] = reado
   useFactory?(this: void, ...injected: Injected<Tokens>): TokenwellModuleOptions | Promise<TokenwellModuleOptions>
   readonly useClass?: Type<TokenwellOptionsFactory>
   readonly useExisting?: Type<TokenwellOptionsFactory>
+  /**
+   * Names of the upstreams that there will be, all of which must then be made. Default: every name that a loaded class asks
+   * for, of which those must be made that a class of the application asks for.
+   */
+  readonly names?: readonly string[]
+}
+
+/** Options of `TokenwellModule.forFeatureAsync`. */
+export interface TokenwellFeatureAsyncOptions<
+  Tokens extends readonly unknown[] = readonly unknown[],
+> extends TokenwellAsyncOptions<Tokens> {
+  readonly names: readonly string[]
 }

@@ -1,33 +1,41 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   Inject,
   Module,
   type DynamicModule,
-  type FactoryProvider,
-  type MiddlewareConsumer,
   type NestModule,
   type OnApplicationShutdown,
   type OnModuleInit,
-  type Provider,
 } from '@nestjs/common'
-import type { RequestContext, Upstreams } from '@tokenwell/core'
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core'
+import { checkAsked } from './check-asked.ts'
+import { checkEager, hooksAreCalled } from './check-eager.ts'
+import { checkNames } from './check-names.ts'
+import { contextMiddleware, type ContextMiddleware } from './context-middleware.ts'
+import { TokenwellHealthIndicator } from './health-indicator.ts'
 import { tokenOf, namesAskedFor, UPSTREAMS } from './inject-upstream.ts'
 import { checkOptions } from './options.ts'
-import type { TokenwellAsyncOptions, TokenwellModuleOptions, TokenwellOptionsFactory } from './options.ts'
-import { upstreamNamed, upstreamNames } from './upstream-by-name.ts'
-
-const OPTIONS = Symbol('tokenwell.options')
+import type { TokenwellAsyncOptions, TokenwellFeatureAsyncOptions, TokenwellModuleOptions } from './options.ts'
+import { asyncOptionsProviders, OPTIONS, upstreamProviders, type OptionsProviders } from './providers.ts'
+import { upstreamNames } from './upstream-by-name.ts'
 
 /** NestJS module: upstreams to inject, and the context of the current request on every call they make. */
 @Module({})
 export class TokenwellModule implements NestModule, OnModuleInit, OnApplicationShutdown {
   readonly #options: TokenwellModuleOptions
-  readonly #contextOf: RequestContext
+  readonly #runInContext: ContextMiddleware
+  readonly #modules: ModulesContainer
+  readonly #http: HttpAdapterHost
 
-  constructor(@Inject(OPTIONS) options: TokenwellModuleOptions) {
-    const { upstreams, propagate, abortOnDisconnect } = options
+  constructor(
+    @Inject(OPTIONS) options: TokenwellModuleOptions,
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(HttpAdapterHost) http: HttpAdapterHost,
+  ) {
+    checkEager(modules)
     this.#options = options
-    this.#contextOf = upstreams.requestContext({ propagate, abortOnDisconnect })
+    this.#runInContext = contextMiddleware(options)
+    this.#modules = modules
+    this.#http = http
   }
 
   /** For the whole application, with upstreams that are at hand. */
@@ -37,7 +45,9 @@ export class TokenwellModule implements NestModule, OnModuleInit, OnApplicationS
 
   /** For the whole application, with upstreams that need something injected, such as configuration. */
   static forRootAsync<const Tokens extends readonly unknown[]>(options: TokenwellAsyncOptions<Tokens>): DynamicModule {
-    return dynamicModule(optionsProviders(options), namesAskedFor, { global: true, imports: options.imports ?? [] })
+    const { names, imports = [] } = options
+    const providers = asyncOptionsProviders('forRootAsync', options)
+    return dynamicModule(providers, names === undefined ? namesAskedFor : () => names, { global: true, imports })
   }
 
   /** For the importing module alone: upstreams of its own, which may have names that others have too. */
@@ -45,11 +55,29 @@ export class TokenwellModule implements NestModule, OnModuleInit, OnApplicationS
     return moduleOf(options)
   }
 
-  configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(this.#runInContext).forRoutes('{*path}')
+  /** For the importing module alone, with upstreams that need something injected. */
+  static forFeatureAsync<const Tokens extends readonly unknown[]>(
+    options: TokenwellFeatureAsyncOptions<Tokens>,
+  ): DynamicModule {
+    const { names, imports = [] } = options
+    // Every name that is asked for, as with forRootAsync, would hide those of the application from the importing module.
+    if (names === undefined) throw new TypeError('forFeatureAsync: expected names')
+    return dynamicModule(asyncOptionsProviders('forFeatureAsync', options), () => names, { imports })
+  }
+
+  // Nest calls this where there is HTTP, when bodies are parsed and before there are routes: its own middleware, guards and
+  // interceptors are inside. Middleware of the consumer that Nest gives costs a request as much as a handler does.
+  configure(): void {
+    // Nest has then not called the constructor.
+    if (!(#http in this))
+      throw new TypeError('TokenwellModule: its factory must not inject what is of the request scope')
+    this.#http.httpAdapter.use(this.#runInContext)
   }
 
   async onModuleInit(): Promise<void> {
+    hooksAreCalled(this.#modules)
+    checkNames(this.#modules, TokenwellModule)
+    checkAsked(this.#modules)
     const { upstreams, warmUp = 'background' } = this.#options
     if (warmUp === 'off') return
     const warm = upstreams.warmUp()
@@ -59,14 +87,6 @@ export class TokenwellModule implements NestModule, OnModuleInit, OnApplicationS
 
   async onApplicationShutdown(): Promise<void> {
     if (this.#options.closeOnShutdown ?? true) await this.#options.upstreams.close()
-  }
-
-  // Middleware, since what comes after it, guards and interceptors too, then runs inside.
-  readonly #runInContext = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
-    const { upstreams, context } = this.#options
-    upstreams.run(this.#contextOf(request, response), () =>
-      context === undefined ? next() : upstreams.run(context(request), next),
-    )
   }
 }
 
@@ -80,40 +100,18 @@ function moduleOf(options: TokenwellModuleOptions, more: Pick<DynamicModule, 'gl
  * that asks for an upstream was loaded.
  */
 function dynamicModule(
-  options: readonly Provider[],
+  options: OptionsProviders,
   names: () => readonly string[],
   more: Pick<DynamicModule, 'global' | 'imports'> = {},
 ): DynamicModule {
   return {
     ...more,
     module: TokenwellModule,
-    get providers(): Provider[] {
-      const each = names().map((name) => provided(tokenOf(name), (all) => upstreamNamed(all, name)))
-      return [...options, provided(UPSTREAMS, (all) => all), ...each]
+    get providers() {
+      return [...options, ...upstreamProviders(names())]
     },
     get exports() {
-      return [UPSTREAMS, ...names().map(tokenOf)]
+      return [UPSTREAMS, TokenwellHealthIndicator, ...names().map(tokenOf)]
     },
   }
-}
-
-function provided(provide: string | symbol, pick: (all: Upstreams<never>) => unknown): FactoryProvider {
-  return { provide, inject: [OPTIONS], useFactory: ({ upstreams }: TokenwellModuleOptions) => pick(upstreams) }
-}
-
-function optionsProviders(options: TokenwellAsyncOptions): Provider[] {
-  const { inject = [], useFactory, useClass, useExisting } = options
-  if (useFactory !== undefined) return [optionsProvider(inject, useFactory)]
-  const factory = useExisting ?? useClass
-  if (factory === undefined) throw new TypeError('forRootAsync: expected useFactory, useClass or useExisting')
-  const made = optionsProvider([factory], (maker) => (maker as TokenwellOptionsFactory).createTokenwellOptions())
-  return useClass === undefined ? [made] : [made, useClass]
-}
-
-function optionsProvider(
-  inject: readonly unknown[],
-  make: (...injected: unknown[]) => TokenwellModuleOptions | Promise<TokenwellModuleOptions>,
-): FactoryProvider {
-  const useFactory = async (...injected: unknown[]) => checkOptions(await make(...injected))
-  return { provide: OPTIONS, inject: inject as NonNullable<FactoryProvider['inject']>, useFactory }
 }

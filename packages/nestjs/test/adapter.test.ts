@@ -6,10 +6,12 @@ import { tap } from 'rxjs'
 
 import { InjectUpstream, TokenwellModule } from '../src/index.ts'
 import { adapterSuite } from '@tokenwell/adapter-suite'
-import { create, listen, platforms } from './applications.ts'
+import { installed } from './answers.ts'
+import { create, listen, nestMajor, platforms } from './applications.ts'
 
 for (const { platform, createAdapter } of platforms) {
-  adapterSuite(`Nest 12 on ${platform}`, async ({ upstreams, options, handler = async () => ({}), onError }) => {
+  const name = `Nest ${nestMajor} on ${platform}`
+  adapterSuite(name, async ({ upstreams, options, handler = async () => ({}), onError }) => {
     @Controller('orders')
     class Orders {
       constructor(@InjectUpstream('billing') private readonly billing: Upstream) {}
@@ -19,7 +21,11 @@ for (const { platform, createAdapter } of platforms) {
         return handler(this.billing)
       }
     }
-    @Module({ imports: [TokenwellModule.forRoot({ upstreams, ...options })], controllers: [Orders] })
+    @Module({
+      imports: [TokenwellModule.forRoot({ upstreams, ...options })],
+      controllers: [Orders],
+      providers: [installed],
+    })
     class App {}
     const app = await create(App, createAdapter())
     app.useGlobalInterceptors({

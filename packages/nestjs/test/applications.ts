@@ -10,12 +10,16 @@ import {
   type Type,
 } from '@nestjs/common'
 import { NestFactory, type AbstractHttpAdapter } from '@nestjs/core'
+import nest from '@nestjs/core/package.json' with { type: 'json' }
 import { ExpressAdapter } from '@nestjs/platform-express'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { Upstream } from '@tokenwell/core'
 
 import { InjectUpstream } from '../src/index.ts'
 import type { Service } from '@tokenwell/adapter-suite'
+
+/** Of the Nest that these tests run on, such as 12. */
+export const nestMajor = Number.parseInt(nest.version, 10)
 
 /** What Nest runs on. */
 export const platforms: readonly { platform: string; createAdapter: () => AbstractHttpAdapter }[] = [

@@ -6,6 +6,8 @@ test('exports these names and no others', () => {
   expect(Object.keys(exported).toSorted()).toEqual([
     'InjectUpstream',
     'InjectUpstreams',
+    'TokenwellExceptionFilter',
+    'TokenwellHealthIndicator',
     'TokenwellModule',
     'UPSTREAMS',
     'getUpstreamToken',

@@ -2,7 +2,8 @@ import 'reflect-metadata'
 
 import { setImmediate } from 'node:timers/promises'
 
-import { Injectable, Module } from '@nestjs/common'
+import { Controller, Get, Injectable, Module, UseGuards, type CanActivate, type ModuleMetadata } from '@nestjs/common'
+import { REQUEST } from '@nestjs/core'
 import { Test } from '@nestjs/testing'
 import { TokenwellError, type Upstream, type Upstreams } from '@tokenwell/core'
 import { createScriptedServer, tokenReply } from '@tokenwell/testing'
@@ -83,26 +84,91 @@ describe('forRootAsync', () => {
     expect((await app.get<Upstream>('invoices').fetch('/invoices/42')).status).toBe(200)
   })
 
-  test('an upstream that there is not fails when it is used, with the names that there are', async () => {
-    @Injectable()
-    class Lost {
-      constructor(@InjectUpstream('archive') readonly archive: Upstream) {}
-    }
-    @Module({ imports: [TokenwellModule.forRootAsync({ useClass: Factory })], providers: [Lost] })
+  test('refuses to start with a factory that depends on the request', async () => {
+    const useFactory = () => ({ upstreams: servers.createBilling() })
+    const root = appOf(TokenwellModule.forRootAsync({ names: ['billing'], inject: [REQUEST], useFactory }))
+    const app = await create(root, platforms[0]!.createAdapter())
+    await expect(app.init()).rejects.toThrow(
+      new TypeError('TokenwellModule: its factory must not inject what is of the request scope'),
+    )
+    await app.close()
+  })
+})
+
+describe('an upstream that there is not', () => {
+  const root = () => TokenwellModule.forRootAsync({ useFactory: () => ({ upstreams: servers.createBilling() }) })
+  const lack = 'there is no upstream "archive"; there are: billing'
+  @Injectable()
+  class ByParameter {
+    constructor(@InjectUpstream('archive') readonly archive: Upstream) {}
+  }
+  @Injectable()
+  class ByProperty {
+    @InjectUpstream('archive') readonly archive!: Upstream
+  }
+  @Injectable()
+  class Inherited extends ByParameter {}
+  @Injectable()
+  class Guard extends ByParameter implements CanActivate {
+    canActivate = () => true
+  }
+  @Controller()
+  class Guarded {
+    @Get()
+    @UseGuards(Guard)
+    get() {}
+  }
+  @Controller()
+  class Asking extends ByParameter {}
+  const factory = { provide: 'ByFactory', inject: [getUpstreamToken('archive')], useFactory: () => ({}) }
+
+  test.each<[string, ModuleMetadata]>([
+    ['ByParameter', { providers: [ByParameter] }],
+    ['ByProperty', { providers: [ByProperty] }],
+    ['Inherited', { providers: [Inherited] }],
+    ['Guard', { controllers: [Guarded] }],
+    ['Asking', { controllers: [Asking] }],
+    ['ByFactory', { providers: [factory] }],
+  ])('keeps the application from starting, by the name of who asks for it: %s', async (asking, metadata) => {
+    @Module({ ...metadata, imports: [root()] })
     class App {}
-    await using app = await start(App)
-    const { archive } = app.get(Lost)
-    const message = 'There is no upstream "archive"; there are: billing'
+    await expect(start(App)).rejects.toThrow(new TypeError(`TokenwellModule: ${asking}: ${lack}`))
+  })
+
+  test('does not keep a test from starting that puts something in its place', async () => {
+    @Module({ imports: [root()], providers: [ByParameter] })
+    class App {}
+    const archive = { fetch: async () => new Response() }
+    const builder = Test.createTestingModule({ imports: [App] })
+    const module = await builder.overrideProvider(getUpstreamToken('archive')).useValue(archive).compile()
+    await module.init()
+    expect(module.get(ByParameter).archive).toBe(archive)
+    await module.close()
+  })
+
+  // Nest initializes no module of a test by itself, and cannot be asked for what a class of another application needs.
+  test('fails when it is used, where nobody has asked for it at the start', async () => {
+    @Module({ imports: [root()], providers: [ByParameter] })
+    class App {}
+    const module = await Test.createTestingModule({ imports: [App] }).compile()
+    const { archive } = module.get(ByParameter)
     for (const use of [
       () => archive.fetch('/'),
       () => archive.request('/'),
       () => archive.dispatcher,
       () => archive.tokens,
       () => archive.with({}),
+      () => archive.health(),
       () => archive.close(),
     ]) {
-      expect(use).toThrow(new TypeError(message))
+      expect(use).toThrow(new TypeError(`TokenwellModule: ${lack}`))
     }
+    await module.close()
+  })
+
+  test('is of no concern to an application whose classes do not ask for it', async () => {
+    await using app = await start(appOf(root()))
+    expect((await app.get(Invoices).get()).path).toBe('/v1/invoices/42')
   })
 })
 
@@ -193,19 +259,4 @@ describe("with warmUp 'required'", () => {
     await expect(app.listen(0, '127.0.0.1')).rejects.toThrow(TokenwellError)
     await app.close()
   })
-})
-
-// Regression J65: the end of the application ends what it opened.
-test.each([
-  { closeOnShutdown: undefined, closes: true },
-  { closeOnShutdown: true, closes: true },
-  { closeOnShutdown: false, closes: false },
-])('with closeOnShutdown $closeOnShutdown the upstreams close with the application: $closes', async (row) => {
-  await using upstreams = servers.createBilling()
-  const root = appOf(TokenwellModule.forRoot({ upstreams, closeOnShutdown: row.closeOnShutdown }))
-  const app = await start(root)
-  await app.close()
-  const call = upstreams.billing.fetch('/invoices/42')
-  if (row.closes) await expect(call).rejects.toMatchObject({ code: 'ERR_TOKENWELL_CLOSED' })
-  else expect((await call).status).toBe(200)
 })

@@ -15,15 +15,17 @@ import {
   type CallHandler,
   type CanActivate,
   type ExecutionContext,
+  type MiddlewareConsumer,
   type NestInterceptor,
+  type NestMiddleware,
 } from '@nestjs/common'
 import type { Upstream } from '@tokenwell/core'
 import { createScriptedServer } from '@tokenwell/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { InjectUpstream, TokenwellModule } from '../src/index.ts'
+import { InjectUpstream, TokenwellModule, type TokenwellModuleOptions } from '../src/index.ts'
 import { urlOf } from '@tokenwell/adapter-suite'
-import { appOf, create, listen, platforms, type Seen } from './applications.ts'
+import { appOf, create, listen, nestMajor, platforms, type Seen } from './applications.ts'
 import { startServers, type Servers } from '@tokenwell/adapter-suite'
 
 let servers: Servers
@@ -32,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => servers[Symbol.asyncDispose]())
 
-describe.each(platforms)('Nest 12 on $platform', ({ createAdapter }) => {
+describe.each(platforms)(`Nest ${nestMajor} on $platform`, ({ createAdapter }) => {
   const ask = async (url: URL | string, requestId = 'r-1') => {
     const response = await fetch(url, { headers: { 'x-request-id': requestId } })
     return (await response.json()) as Seen
@@ -117,6 +119,44 @@ describe.each(platforms)('Nest 12 on $platform', ({ createAdapter }) => {
     ])
   })
 
+  test("the application's own middleware is inside the context too", async () => {
+    @Injectable()
+    class Middleware implements NestMiddleware {
+      constructor(@InjectUpstream('billing') private readonly billing: Upstream) {}
+
+      async use(_request: unknown, _response: unknown, next: () => void) {
+        await this.billing.fetch('/middleware')
+        next()
+      }
+    }
+    const upstreams = servers.createBilling()
+    @Module({ imports: [TokenwellModule.forRoot({ upstreams })] })
+    class App {
+      configure(consumer: MiddlewareConsumer) {
+        consumer.apply(Middleware).forRoutes('{*path}')
+      }
+    }
+    const before = servers.api.requests.length
+    await using service = await listen(await create(App, createAdapter()))
+    await ask(urlOf(service), 'r-2')
+    const seen = servers.api.requests.slice(before)
+    expect(seen).toMatchObject([{ path: '/v1/middleware', headers: { 'x-request-id': 'r-2' } }])
+  })
+
+  test.each<[string, TokenwellModuleOptions['context'] & {}]>([
+    ['throws', () => raise(new RangeError('zq'))],
+    ['gives a header that is none', () => ({ headers: { 'x-tenant': 'zq\r\nauthorization: Bearer zq' } })],
+  ])('a `context` that %s fails that request alone', async (_, context) => {
+    const upstreams = servers.createBilling()
+    const ofBad: TokenwellModuleOptions['context'] = (request) => (request.url === '/bad' ? context(request) : {})
+    const app = await create(appOf(TokenwellModule.forRoot({ upstreams, context: ofBad })), createAdapter())
+    await using service = await listen(app)
+    const response = await fetch(new URL('/bad', urlOf(service)))
+    expect(response.status).toBe(500)
+    expect(await response.json()).toEqual({ statusCode: 500, message: 'Internal server error' })
+    expect(await ask(urlOf(service))).toMatchObject({ path: '/v1/invoices/42' })
+  })
+
   // Regression J65: a request-scoped client must not bring a cache of its own.
   test('providers of the request scope share the tokens and have the context', async () => {
     @Injectable({ scope: Scope.REQUEST })
@@ -188,3 +228,7 @@ describe.each(platforms)('Nest 12 on $platform', ({ createAdapter }) => {
     await expect(upstreams.billing.fetch('/invoices/42')).rejects.toMatchObject({ code: 'ERR_TOKENWELL_CLOSED' })
   })
 })
+
+function raise(error: Error): never {
+  throw error
+}

@@ -1,7 +1,16 @@
-import type { DynamicModule } from '@nestjs/common'
+import type { DynamicModule, INestApplication } from '@nestjs/common'
+import { HttpAdapterHost } from '@nestjs/core'
+import type { HealthCheckService, HealthIndicatorFunction } from '@nestjs/terminus'
 import type { RegisteredUpstreams, Upstream, Upstreams } from '@tokenwell/core'
 
-import { getUpstreamToken, InjectUpstream, InjectUpstreams, TokenwellModule } from '../src/index.ts'
+import {
+  getUpstreamToken,
+  InjectUpstream,
+  InjectUpstreams,
+  TokenwellExceptionFilter,
+  TokenwellModule,
+  type TokenwellHealthIndicator,
+} from '../src/index.ts'
 import type { TokenwellAsyncOptions, TokenwellModuleOptions, TokenwellOptionsFactory } from '../src/index.ts'
 
 declare const upstreams: Upstreams<'billing' | 'hr'>
@@ -38,6 +47,9 @@ export const modules: DynamicModule[] = [
   TokenwellModule.forRootAsync({ useFactory: async () => ({ upstreams }) }),
   TokenwellModule.forRootAsync({ useClass: Factory }),
   TokenwellModule.forRootAsync({ imports: [Factory], useExisting: Factory }),
+  TokenwellModule.forRootAsync({ names: ['billing', 'hr'], useFactory: () => ({ upstreams }) }),
+  TokenwellModule.forFeatureAsync({ names: ['hr'], inject: [Settings], useFactory: (settings) => settings.options }),
+  TokenwellModule.forFeatureAsync({ names: ['hr'], useClass: Factory }),
 ]
 export const undefinedMeansDefault: TokenwellModuleOptions = {
   upstreams,
@@ -60,6 +72,8 @@ TokenwellModule.forFeature({ upstreams, warmUp: 'later' })
 TokenwellModule.forRoot({ upstreams, context: () => ({ headers: { 'x-tenant': 42 } }) })
 // @ts-expect-error -- a factory makes the options, not the upstreams
 TokenwellModule.forRootAsync({ useFactory: () => upstreams })
+// @ts-expect-error -- a feature says what its upstreams are named
+TokenwellModule.forFeatureAsync({ useFactory: () => ({ upstreams }) })
 // @ts-expect-error -- a class that makes nothing is no factory
 export const withoutFactory: TokenwellAsyncOptions = { useClass: Settings }
 // @ts-expect-error -- a name is needed
@@ -73,4 +87,22 @@ export class Orders {
     void this.upstreams.payroll
     return this.upstreams.hr.fetch('/people')
   }
+}
+
+// What @nestjs/terminus of either major takes.
+export async function readiness(health: HealthCheckService, indicator: TokenwellHealthIndicator) {
+  const check: HealthIndicatorFunction = () => indicator.check()
+  const { status, upstreams: each } = indicator.check('tokens').tokens
+  const only: 'up' | 'down' = status
+  // @ts-expect-error -- the key is the one that was asked for
+  void indicator.check('tokens').upstreams
+  // @ts-expect-error -- what failed is not told
+  void each['billing']?.error
+  return [only, await health.check([check, () => indicator.check('tokens')])]
+}
+
+export function install(app: INestApplication) {
+  app.useGlobalFilters(new TokenwellExceptionFilter(app.get(HttpAdapterHost)))
+  // @ts-expect-error -- which Nest's own filters let be, and then fail when there is something to answer
+  app.useGlobalFilters(new TokenwellExceptionFilter())
 }

@@ -1,4 +1,4 @@
-import { BadGatewayException, Injectable } from '@nestjs/common'
+import { BadGatewayException, Injectable, NotFoundException } from '@nestjs/common'
 import type { Upstream } from '@tokenwell/core'
 import { InjectUpstream } from '@tokenwell/nestjs'
 
@@ -14,12 +14,12 @@ export class OrdersService {
   constructor(@InjectUpstream('billing') private readonly billing: Upstream) {}
 
   async find(id: string): Promise<Order> {
+    // Without a token, or when billing cannot be reached, this rejects and TokenwellExceptionFilter answers.
     const response = await this.billing.fetch(`/invoices/${encodeURIComponent(id)}`)
-    if (!response.ok) {
-      // A body that nobody reads keeps its connection busy.
-      await response.body?.cancel()
-      throw new BadGatewayException(`Billing answered ${response.status}`)
-    }
-    return { id, invoice: await response.json() }
+    if (response.ok) return { id, invoice: await response.json() }
+    // A body that nobody reads keeps its connection busy.
+    await response.body?.cancel()
+    if (response.status === 404) throw new NotFoundException(`There is no invoice for order ${id}`)
+    throw new BadGatewayException(`Billing answered ${response.status}`)
   }
 }

@@ -1,0 +1,26 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { CallContext } from '@tokenwell/core'
+import type { TokenwellModuleOptions } from './options.ts'
+
+/** Middleware as every platform of Nest takes it. */
+export type ContextMiddleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** Runs what comes after it in the context of the request. */
+export function contextMiddleware(options: TokenwellModuleOptions): ContextMiddleware {
+  const { upstreams, context, propagate, abortOnDisconnect } = options
+  const contextOf = upstreams.requestContext({ propagate, abortOnDisconnect })
+  return (request, response, next) => {
+    let own: CallContext | undefined
+    try {
+      own = context?.(request)
+    } catch (error) {
+      // Not thrown on: who catches it, and whether anybody does, depends on the platform.
+      return next(error)
+    }
+    upstreams.run(contextOf(request, response), own === undefined ? next : () => upstreams.run(own, next))
+  }
+}
