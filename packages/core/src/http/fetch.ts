@@ -1,6 +1,6 @@
 import * as undici from 'undici'
 import type { MergedContext } from '../context/call-context.ts'
-import { HangUp, type Ending } from '../context/hang-up.ts'
+import type { Ending } from '../context/hang-up.ts'
 import { fetchFailed, TokenwellError, UpstreamUnreachableError } from '../errors.ts'
 import { readAtOnce } from './at-hand.ts'
 import { signalFor } from './context-signal.ts'
@@ -76,7 +76,7 @@ function hasBody({ body }: undici.Dispatcher.DispatchOptions): boolean {
 // signal that outlives the call, which that of one inbound request hardly does, and costs more than a call by `request`.
 function both(own: AbortSignal | null | undefined, ambient: AbortSignal, ending: Ending | undefined): AbortSignal {
   if (own !== null && own !== undefined) return AbortSignal.any([own, ambient])
-  return ending instanceof HangUp ? ambient : AbortSignal.any([ambient])
+  return ending instanceof AbortSignal ? AbortSignal.any([ambient]) : ambient
 }
 
 type Own = { -readonly [Member in keyof undici.RequestInit]: undici.RequestInit[Member] }
