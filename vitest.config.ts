@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 // A shared machine may be slow; nothing here waits this long when it is right.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, expect: { poll: { timeout: 10_000 } } }
 const packages = ['core', 'express', 'fastify', 'opentelemetry', 'testing']
+const examples = ['express', 'fastify', 'nestjs', 'worker', 'demo']
 // Nest's decorators are the legacy ones, which oxc compiles only when told.
 const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } }
 const nest = { root: 'packages/nestjs', include: ['test/**/*.test.ts'], ...patience }
@@ -23,7 +24,10 @@ export default defineConfig({
       {
         test: { name: 'fetch-clients', root: 'examples/fetch-clients', include: ['test/**/*.test.ts'], ...patience },
       },
-      { oxc, test: { name: 'example-nestjs', root: 'examples/nestjs', include: ['test/**/*.test.ts'], ...patience } },
+      ...examples.map((name) => ({
+        oxc,
+        test: { name: `example-${name}`, root: `examples/${name}`, include: ['test/**/*.test.ts'], ...patience },
+      })),
       { test: { name: 'scripts', root: 'scripts', include: ['*.test.ts'], ...patience } },
     ],
   },

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { gather } from './gather.ts'
 import { howToTry } from './how-to-try.ts'
-import { judge } from './judge.ts'
-import { formatReport } from './report.ts'
+import { judge, judgeEnds } from './judge.ts'
+import { formatManners, formatReport } from './report.ts'
 import { openStage } from './stage.ts'
 import { stopExamples } from './start-example.ts'
 import { formatVerdict } from './verdict.ts'
@@ -14,10 +14,10 @@ for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => interrupt.abo
 try {
   await using stage = await openStage()
   const evidence = await gather(stage, interrupt.signal)
-  console.log(`${formatReport(evidence)}\n`)
-  const wrong = [...judge(evidence)]
   // How they end is a part of it, unless they stay up.
-  if (!staysUp) wrong.push(...(await stopExamples(stage.examples)))
+  const ends = staysUp ? [] : await stopExamples(stage.examples)
+  console.log(`${formatReport(evidence)}\n\n${formatManners(evidence, ends)}\n`)
+  const wrong = [...judge(evidence), ...judgeEnds(ends)]
   console.log(formatVerdict(wrong, evidence))
   if (wrong.length > 0) process.exitCode = 1
   if (staysUp) {

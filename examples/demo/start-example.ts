@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url'
+import { startChild, type Child } from '@tokenwell/example-suite/child'
 import type { AuthorizationServer, ProtectedApi } from '@tokenwell/testing'
-import { scope, type Caller } from './callers.ts'
-import { startChild, type Child } from './child.ts'
+import type { Caller } from './callers.ts'
+import { audience } from './users.ts'
 
 /** An example that was started. */
 export interface Example {
@@ -11,14 +11,15 @@ export interface Example {
 
 /** Starts an example as a process of its own, configured by its environment as it would be in production. */
 export function startExample(caller: Caller, server: AuthorizationServer, api: ProtectedApi): Example {
-  const child = startChild(fileURLToPath(new URL(caller.start, import.meta.url)), {
+  const child = startChild(new URL(caller.start, import.meta.url), {
     HOST: '127.0.0.1',
     PORT: '0',
     INTERVAL_MS: '100',
     BILLING_URL: `${api.url}/v1`,
-    BILLING_ISSUER: server.issuer,
-    BILLING_CLIENT_ID: caller.client.clientId,
-    BILLING_SCOPE: scope,
+    ISSUER: server.issuer,
+    JWKS_URI: server.jwksUri,
+    AUDIENCE: audience,
+    CLIENT_ID: caller.client.clientId,
     ...caller.env,
   })
   return { caller, child }
@@ -29,8 +30,14 @@ export function findUrl({ child }: Example, signal: AbortSignal): Promise<string
   return child.find((lines) => /http:\/\/[^/\s]+/.exec(lines.join('\n'))?.[0], signal)
 }
 
-/** Stops examples. Resolves to what was wrong, each with the example's name. */
-export async function stopExamples(examples: readonly Example[]): Promise<readonly string[]> {
-  const ends = await Promise.all(examples.map(async ({ caller, child }) => ({ caller, problem: await child.stop() })))
-  return ends.flatMap(({ caller, problem }) => (problem === undefined ? [] : [`${caller.name}: ${problem}`]))
+/** How an example ended. */
+export interface End {
+  readonly caller: Caller
+  /** What was wrong with its end, or with its life; undefined if nothing was. */
+  readonly problem: string | undefined
+}
+
+/** Stops examples by SIGTERM and waits until they have ended. */
+export function stopExamples(examples: readonly Example[]): Promise<readonly End[]> {
+  return Promise.all(examples.map(async ({ caller, child }) => ({ caller, problem: await child.stop() })))
 }

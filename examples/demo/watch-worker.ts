@@ -1,11 +1,12 @@
-import type { Child } from './child.ts'
-import type { Call, SeenByApi } from './evidence.ts'
+import type { Child } from '@tokenwell/example-suite/child'
+import type { Call, SeenByApi, Work } from './evidence.ts'
 
 const runs = 3
 
 /** Nobody asks a worker anything: it prints what the API answered, one line for each run. */
-export function watchWorker(worker: Child, signal: AbortSignal): Promise<readonly Call[]> {
-  return worker.find((lines) => (lines.length < runs ? undefined : lines.slice(0, runs).map(toCall)), signal)
+export async function watchWorker(worker: Child, signal: AbortSignal): Promise<Omit<Work, 'caller'>> {
+  const enough = (lines: readonly string[]) => (lines.length < runs ? undefined : lines.slice(0, runs))
+  return { orders: (await worker.find(enough, signal)).map(toCall), profiles: [] }
 }
 
 function toCall(line: string): Call {

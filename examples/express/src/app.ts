@@ -1,35 +1,32 @@
 import { TokenwellError, type RegisteredUpstreams } from '@tokenwell/core'
 import { tokenwell } from '@tokenwell/express'
 import express, { type ErrorRequestHandler, type Express } from 'express'
+import { CallerError, type CheckCaller } from './caller.ts'
+import { health } from './routes/health.ts'
+import { orders } from './routes/orders.ts'
+import { profile } from './routes/profile.ts'
 
-/** The orders service. Whoever made `upstreams` closes them. */
-export function createApp(upstreams: RegisteredUpstreams): Express {
+/** The service. Whoever made `upstreams` closes them. */
+export function createApp(upstreams: RegisteredUpstreams, checkCaller: CheckCaller): Express {
   const app = express()
-  app.use(tokenwell(upstreams))
-
-  app.get('/orders/:id', async (req, res) => {
-    const { id } = req.params
-    const response = await req.upstreams.billing.fetch(`/invoices/${encodeURIComponent(id)}`)
-    if (!response.ok) {
-      // A body that nobody reads keeps its connection busy.
-      await response.body?.cancel()
-      res.status(502).json({ message: `Billing answered ${response.status}` })
-      return
-    }
-    res.json({ id, invoice: await response.json() })
-  })
-
-  app.use(answerTokenwellError)
+  app.disable('x-powered-by')
+  // Asked when a handler first uses `req.upstreams`. In the name of a token that nobody has checked nothing is done.
+  app.use(tokenwell(upstreams, { context: (req) => ({ subjectToken: req.caller?.token }) }))
+  app.use(health(upstreams), orders, profile(checkCaller))
+  app.use(answerError)
   return app
 }
 
 // Without it Express would answer with the right status too, but with the stack as its text outside of production.
-const answerTokenwellError: ErrorRequestHandler = (error, _req, res, next) => {
-  if (res.headersSent || !(error instanceof TokenwellError)) {
+const answerError: ErrorRequestHandler = (error, _req, res, next) => {
+  if (res.headersSent || !(error instanceof TokenwellError || error instanceof CallerError)) {
     next(error)
     return
   }
-  console.error(error)
   // The message is made to be shown; what happened is in the cause, for the log alone.
-  res.status(error.statusCode).json({ message: error.message })
+  if (error.statusCode >= 500) console.error(error)
+  res
+    .set(error.headers ?? {})
+    .status(error.statusCode)
+    .json({ message: error.message })
 }

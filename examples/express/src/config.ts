@@ -2,13 +2,21 @@
 export interface Config {
   readonly host: string
   readonly port: number
-  readonly billing: {
-    readonly baseUrl: string
+  /** How long requests under way may take once the service was asked to end, in milliseconds. */
+  readonly graceMs: number
+  /** The authorization server, and what this service is to it. */
+  readonly login: {
     readonly issuer: string
     readonly clientId: string
     readonly clientSecret: string
-    readonly scope: string
   }
+  /** Whose access tokens it takes. */
+  readonly callers: {
+    readonly issuer: string
+    readonly jwksUri: string
+    readonly audience: string
+  }
+  readonly billingUrl: string
 }
 
 /** Reads the configuration. Throws if a variable without a default is not set. */
@@ -18,15 +26,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     if (!value) throw new Error(`The environment variable ${name} is not set`)
     return value
   }
+  const issuer = required('ISSUER')
   return {
     host: env['HOST'] ?? '127.0.0.1',
     port: Number(env['PORT'] ?? 3000),
-    billing: {
-      baseUrl: required('BILLING_URL'),
-      issuer: required('BILLING_ISSUER'),
-      clientId: required('BILLING_CLIENT_ID'),
-      clientSecret: required('BILLING_CLIENT_SECRET'),
-      scope: env['BILLING_SCOPE'] ?? 'invoices:read',
-    },
+    graceMs: Number(env['GRACE_MS'] ?? 10_000),
+    login: { issuer, clientId: required('CLIENT_ID'), clientSecret: required('CLIENT_SECRET') },
+    callers: { issuer, jwksUri: required('JWKS_URI'), audience: required('AUDIENCE') },
+    billingUrl: required('BILLING_URL'),
   }
 }

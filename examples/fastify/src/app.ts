@@ -1,23 +1,19 @@
 import type { RegisteredUpstreams } from '@tokenwell/core'
 import { tokenwell } from '@tokenwell/fastify'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { CheckCaller } from './caller.ts'
+import { health } from './routes/health.ts'
+import { orders } from './routes/orders.ts'
+import { profile } from './routes/profile.ts'
 
-/** The orders service. Closing it closes `upstreams`. */
-export async function createApp(upstreams: RegisteredUpstreams): Promise<FastifyInstance> {
+/** The service. Closing it closes `upstreams`. */
+export async function createApp(upstreams: RegisteredUpstreams, checkCaller: CheckCaller): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: 'warn' } })
-  await app.register(tokenwell, { upstreams })
-
-  // What this rejects with goes to Fastify, which answers with the error's statusCode: tokenwell's errors have one.
-  app.get<{ Params: { id: string } }>('/orders/:id', async (request, reply) => {
-    const { id } = request.params
-    const { statusCode, body } = await request.upstreams.billing.request(`/invoices/${encodeURIComponent(id)}`)
-    if (statusCode !== 200) {
-      // A body that nobody reads keeps its connection busy.
-      await body.dump()
-      return reply.code(502).send({ message: `Billing answered ${statusCode}` })
-    }
-    return { id, invoice: await body.json() }
-  })
-
+  app.decorateRequest('caller', null)
+  // Asked when a handler first uses `request.upstreams`. In the name of a token that nobody has checked nothing is done.
+  await app.register(tokenwell, { upstreams, context: (request) => ({ subjectToken: request.caller?.token }) })
+  await app.register(health)
+  await app.register(orders)
+  await app.register(profile, { checkCaller })
   return app
 }

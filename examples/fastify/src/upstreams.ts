@@ -1,16 +1,25 @@
-import { clientSecretPost, createUpstreams } from '@tokenwell/core'
+import { clientSecretPost, createUpstreams, tokenExchange } from '@tokenwell/core'
 import type { Config } from './config.ts'
 
-/** The protected APIs that this service calls. */
-export function connectUpstreams({ billing }: Pick<Config, 'billing'>) {
+/** The protected APIs that this service calls: billing, in its own name and in that of its caller. */
+export function connectUpstreams({ login, billingUrl }: Pick<Config, 'login' | 'billingUrl'>) {
+  const { issuer, clientId } = login
+  const client = { issuer, clientId, clientAuth: clientSecretPost(login.clientSecret) }
   return createUpstreams({
     billing: {
-      baseUrl: billing.baseUrl,
+      baseUrl: billingUrl,
+      oauth: { ...client, scope: 'invoices:read' },
+    },
+    billingForCaller: {
+      baseUrl: billingUrl,
       oauth: {
-        issuer: billing.issuer,
-        clientId: billing.clientId,
-        clientAuth: clientSecretPost(billing.clientSecret),
-        scope: billing.scope,
+        ...client,
+        grant: tokenExchange({
+          subjectToken: ({ subjectToken }) => subjectToken,
+          // The authorization server of this example issues JWTs, which say how long they live.
+          subjectTokenExpiresAt: 'jwt',
+          scope: 'profile:read',
+        }),
       },
     },
   })

@@ -4,14 +4,18 @@ import { Module } from '@nestjs/common'
 export class Config {
   readonly host = process.env['HOST'] ?? '127.0.0.1'
   readonly port = Number(process.env['PORT'] ?? 3000)
-  readonly billing = {
-    baseUrl: required('BILLING_URL'),
-    issuer: required('BILLING_ISSUER'),
-    clientId: required('BILLING_CLIENT_ID'),
-    privateKey: required('BILLING_PRIVATE_KEY'),
-    keyId: required('BILLING_KEY_ID'),
-    scope: process.env['BILLING_SCOPE'] ?? 'invoices:read',
+  /** How long requests under way may take once the service was asked to end, in milliseconds. */
+  readonly graceMs = Number(process.env['GRACE_MS'] ?? 10_000)
+  /** The authorization server, and what this service is to it. */
+  readonly login = {
+    issuer: required('ISSUER'),
+    clientId: required('CLIENT_ID'),
+    privateKey: required('PRIVATE_KEY'),
+    keyId: required('KEY_ID'),
   }
+  /** Whose access tokens it takes. */
+  readonly callers = { issuer: this.login.issuer, jwksUri: required('JWKS_URI'), audience: required('AUDIENCE') }
+  readonly billingUrl = required('BILLING_URL')
 }
 
 @Module({ providers: [Config], exports: [Config] })

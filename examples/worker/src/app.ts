@@ -1,32 +1,32 @@
 import { randomUUID } from 'node:crypto'
-import { request } from 'undici'
+import { afterGrace } from './after-grace.ts'
+import { collectOpenInvoices } from './collect-open-invoices.ts'
 import type { Config } from './config.ts'
 import { runEvery } from './run-every.ts'
 import { connectUpstreams } from './upstreams.ts'
 
-/** Gives the open invoices to `handle` again and again, until `signal` aborts. */
+/**
+ * Gives the open invoices to `handle` on schedule, until `signal` aborts. The run that is under way by then has
+ * `config.graceMs` to end by itself. Resolves when nothing is left to do.
+ */
 export async function runWorker(
   config: Config,
   handle: (invoices: unknown) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const upstreams = connectUpstreams(config)
+  const graceIsOver = afterGrace(signal, config.graceMs)
 
-  // `request` is undici's own, as a client library may use it that takes a dispatcher and knows nothing of tokens.
-  async function listOpenInvoices(): Promise<void> {
-    const url = `${config.billing.baseUrl}/invoices?state=open`
-    const { statusCode, body } = await request(url, { dispatcher: upstreams.billing.dispatcher })
-    if (statusCode !== 200) {
-      // A body that nobody reads keeps its connection busy.
-      await body.dump()
-      throw new Error(`Billing answered ${statusCode}`)
+  // There is no inbound request to take these from: each run has a correlation id and a deadline of its own, which all of its
+  // calls have in common, however many there are.
+  const job = async () => {
+    const context = {
+      headers: { 'x-request-id': randomUUID() },
+      deadline: Date.now() + config.runMs,
+      signal: graceIsOver,
     }
-    handle(await body.json())
+    handle(await upstreams.run(context, () => collectOpenInvoices(upstreams, config)))
   }
-
-  // There is no inbound request to take these from: each run gets a correlation id and a deadline of its own.
-  const job = () =>
-    upstreams.run({ headers: { 'x-request-id': randomUUID() }, signal: AbortSignal.timeout(10_000) }, listOpenInvoices)
 
   try {
     await runEvery(config.intervalMs, job, { signal, onError: console.error })

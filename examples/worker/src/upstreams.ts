@@ -1,16 +1,16 @@
 import { clientSecretBasic, createUpstreams } from '@tokenwell/core'
 import type { Config } from './config.ts'
 
-/** The protected APIs that this service calls. */
-export function connectUpstreams({ billing }: Pick<Config, 'billing'>) {
+/** The protected APIs that this worker calls. */
+export function connectUpstreams({ login, billingUrl }: Pick<Config, 'login' | 'billingUrl'>) {
   return createUpstreams({
     billing: {
-      baseUrl: billing.baseUrl,
+      baseUrl: billingUrl,
       oauth: {
-        issuer: billing.issuer,
-        clientId: billing.clientId,
-        clientAuth: clientSecretBasic(billing.clientSecret),
-        scope: billing.scope,
+        issuer: login.issuer,
+        clientId: login.clientId,
+        clientAuth: clientSecretBasic(login.clientSecret),
+        scope: 'invoices:read',
       },
     },
   })

@@ -11,9 +11,11 @@ it('the Fastify example shows its metrics when it is started with --metrics', as
   const env = {
     PATH: process.env['PATH'],
     BILLING_URL: servers.api.url,
-    BILLING_ISSUER: servers.authorizationServer.issuer,
-    BILLING_CLIENT_ID: clientId,
-    BILLING_CLIENT_SECRET: secret,
+    ISSUER: servers.authorizationServer.issuer,
+    JWKS_URI: servers.authorizationServer.jwksUri,
+    AUDIENCE: 'https://orders.example.com',
+    CLIENT_ID: clientId,
+    CLIENT_SECRET: secret,
     PORT: '0',
     METRICS_PORT: '0',
   }

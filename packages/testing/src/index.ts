@@ -1,7 +1,7 @@
 export { createAuthorizationServer } from './authorization-server/authorization-server.ts'
 export type { CertificateClient, CertificateClients } from './authorization-server/certificate-clients.ts'
 export type { CertificateSubject, ClientDefinition, ClientMethod } from './authorization-server/client-definition.ts'
-export type { CodeConsent, Consent } from './authorization-server/consent.ts'
+export type { AccessTokenConsent, CodeConsent, Consent } from './authorization-server/consent.ts'
 export type { GrantType } from './authorization-server/grant-type.ts'
 export type {
   AuthorizationServer,

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-import { decodeJwt, generateKeyPair, SignJWT } from 'jose'
+import { createRemoteJWKSet, decodeJwt, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { createAuthorizationServer, type AuthorizationServer } from '../src/index.ts'
@@ -64,6 +64,35 @@ describe('authorization_code', () => {
 
   test('there is no code for a client that does not exist', async () => {
     await expect(server.issueAuthorizationCode({ clientId: 'nobody', subject: 'alice' })).rejects.toThrow(TypeError)
+  })
+})
+
+describe("a user's access token", () => {
+  const consent = { clientId: 'orders-public', subject: 'alice', scope: 'profile:read' }
+
+  test('is as a redeemed code gives it, without a token request', async () => {
+    const before = server.tokenRequestCount
+    const accessToken = await server.issueAccessToken({ ...consent, resource: 'https://orders.example.com' })
+    const { payload, protectedHeader } = await jwtVerify(accessToken, createRemoteJWKSet(new URL(server.jwksUri)))
+    expect(protectedHeader).toMatchObject({ typ: 'at+jwt', alg: 'ES256' })
+    expect(payload).toMatchObject({
+      iss: server.issuer,
+      sub: 'alice',
+      client_id: 'orders-public',
+      aud: 'https://orders.example.com',
+      scope: 'profile:read',
+    })
+    expect(payload.exp).toBe(payload.iat! + 3600)
+    expect(server.tokenRequestCount).toBe(before)
+  })
+
+  test('may have expired', async () => {
+    const { exp, iat } = decodeJwt(await server.issueAccessToken({ ...consent, lifetimeSeconds: -60 }))
+    expect(exp).toBe(iat! - 60)
+  })
+
+  test('is not for a client that does not exist', async () => {
+    await expect(server.issueAccessToken({ ...consent, clientId: 'nobody' })).rejects.toThrow(TypeError)
   })
 })
 

@@ -115,6 +115,15 @@ describe('with JWTs', () => {
     expect(challengeOf(await call(api, `Bearer ${accessToken}`))).toEqual(invalidToken)
   })
 
+  test('each path may want a scope of its own', async () => {
+    const requiredScope = (path: string) => (path === '/profile' ? 'profile:read' : undefined)
+    await using own = await createProtectedApi({ ...server, requiredScope })
+    const { accessToken } = await requestToken(server, { scope: 'invoices:read' })
+    const statusAt = async (path: string) =>
+      (await fetch(own.url + path, { headers: { authorization: `Bearer ${accessToken}` } })).status
+    expect([await statusAt('/profile'), await statusAt('/invoices')]).toEqual([403, 200])
+  })
+
   test('a token without the scope is answered 403 with the scope it takes', async () => {
     const { accessToken } = await requestToken(server, { scope: 'profile:read' })
     expect(challengeOf(await call(api, `Bearer ${accessToken}`))).toEqual([

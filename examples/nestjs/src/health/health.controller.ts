@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common'
 import { HealthCheck, HealthCheckService } from '@nestjs/terminus'
 import { TokenwellHealthIndicator } from '@tokenwell/nestjs'
 
-@Controller('health')
+@Controller()
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,
@@ -10,14 +10,14 @@ export class HealthController {
   ) {}
 
   /** Whether this process should be started anew. Others that are down are no reason. */
-  @Get('live')
+  @Get('healthz')
   @HealthCheck()
   live() {
     return this.health.check([])
   }
 
   /** Whether requests should be sent here. */
-  @Get('ready')
+  @Get('readyz')
   @HealthCheck()
   ready() {
     return this.health.check([() => this.upstreams.check('upstreams')])

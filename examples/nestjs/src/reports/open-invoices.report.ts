@@ -25,9 +25,9 @@ export class OpenInvoicesReport implements OnModuleDestroy {
   // Runs never overlap, and Nest logs the error of one that fails.
   @Cron(CronExpression.EVERY_DAY_AT_3AM, { name: 'open-invoices', waitForCompletion: true })
   async collect(): Promise<void> {
-    // There is no inbound request to take these from: each run has a correlation id and a deadline of its own. It is
-    // shorter than the time that Kubernetes gives a pod to end.
-    const context = { headers: { 'x-request-id': randomUUID() }, signal: AbortSignal.timeout(10_000) }
+    // There is no inbound request to take these from: each run has a correlation id and a deadline of its own, for all of
+    // its calls together. It is shorter than the time that Kubernetes gives a pod to end.
+    const context = { headers: { 'x-request-id': randomUUID() }, deadline: Date.now() + 10_000 }
     this.#run = this.upstreams.run(context, () => this.#ask())
     await this.#run
   }

@@ -7,11 +7,11 @@ import type { CertificateAuthority } from '../certificates/certificate-authority
 import { createTlsIdentity } from '../certificates/tls-identity.ts'
 import { listenOnLoopback, type LoopbackServer } from '../loopback-server.ts'
 import { createCertificateClients, toCertificateDefinitions } from './certificate-clients.ts'
-import { issueAuthorizationCode, issueRefreshToken } from './consent.ts'
+import { issueAccessToken, issueAuthorizationCode, issueRefreshToken } from './consent.ts'
 import { createProvider } from './create-provider.ts'
 import { createTokenRequestObserver } from './observe-token-requests.ts'
 import type { AuthorizationServer, AuthorizationServerOptions, TlsAuthorizationServer } from './options.ts'
-import type { ProviderSettings } from './provider-configuration.ts'
+import { resourceInformation, type ProviderSettings } from './provider-configuration.ts'
 import { createReadyClients, toDefinitions } from './ready-clients.ts'
 
 /** Starts an authorization server with ready clients. Rejects on an option or a client that cannot be registered. */
@@ -68,6 +68,8 @@ export async function createAuthorizationServer(
   const observer = createTokenRequestObserver(options.delayMs, server.closing)
   provider.use(observer.middleware)
   answer.resolve(provider.callback())
+  const resourceServer = (resource: string) =>
+    new provider.ResourceServer(resource, resourceInformation(settings, resource))
   const consentDefaults = { scope: scopes.join(' '), resource: audience }
 
   return {
@@ -89,6 +91,7 @@ export async function createAuthorizationServer(
       return observer.count
     },
     onTokenRequest: (listener) => observer.listen(listener),
+    issueAccessToken: (consent) => issueAccessToken(provider, consent, { ...consentDefaults, resourceServer }),
     issueAuthorizationCode: (consent) => issueAuthorizationCode(provider, consent, consentDefaults),
     issueRefreshToken: (consent) => issueRefreshToken(provider, consent, consentDefaults),
     close,

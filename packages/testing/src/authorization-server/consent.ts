@@ -1,4 +1,4 @@
-import type { Provider, ProviderClient } from 'oidc-provider/lib/provider.js'
+import type { Provider, ProviderClient, ResourceServer } from 'oidc-provider/lib/provider.js'
 
 import type { GrantType } from './grant-type.ts'
 
@@ -20,6 +20,12 @@ export interface CodeConsent extends Consent {
   readonly redirectUri?: string
   /** RFC 7636 §4.3, by S256. Default: none. */
   readonly codeChallenge?: string
+}
+
+/** What an access token is about. */
+export interface AccessTokenConsent extends Consent {
+  /** In whole seconds; one below 0 has expired. Default: the server's. */
+  readonly lifetimeSeconds?: number
 }
 
 /** What consents have in common on one server. */
@@ -50,11 +56,33 @@ export async function issueRefreshToken(
   return new provider.RefreshToken({ ...properties, client, gty: 'authorization_code', rotations: 0 }).save()
 }
 
+/** Makes an access token, as if the client had redeemed a code. Rejects with a TypeError if the client does not exist or may not. */
+export async function issueAccessToken(
+  provider: Provider,
+  consent: AccessTokenConsent,
+  defaults: ConsentDefaults & { readonly resourceServer: (resource: string) => ResourceServer },
+): Promise<string> {
+  const { client, properties } = await record(provider, 'authorization_code', { ...defaults, ...consent })
+  const { accountId, scope, resource } = properties
+  const expiresIn = consent.lifetimeSeconds
+  const token = new provider.AccessToken({ accountId, client, gty: 'authorization_code', expiresIn })
+  token.resourceServer = defaults.resourceServer(resource)
+  token.scope = scope
+  return token.save()
+}
+
+interface Recorded {
+  readonly accountId: string
+  readonly scope: string
+  readonly resource: string
+  readonly grantId: string
+}
+
 async function record(
   provider: Provider,
   grantType: GrantType,
   { clientId, subject: accountId, scope, resource }: Consent & ConsentDefaults,
-): Promise<{ client: ProviderClient; properties: object }> {
+): Promise<{ client: ProviderClient; properties: Recorded }> {
   const client = await provider.Client.find(clientId)
   if (client?.grantTypeAllowed(grantType) !== true) throw new TypeError(`${clientId} may not use ${grantType}`)
   const grant = new provider.Grant({ accountId, clientId })

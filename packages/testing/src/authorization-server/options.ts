@@ -3,7 +3,7 @@ import type { TlsOption } from '../certificates/tls-identity.ts'
 import type { IntrospectionAccess } from '../protected-api/verify-token.ts'
 import type { CertificateClients } from './certificate-clients.ts'
 import type { ClientDefinition } from './client-definition.ts'
-import type { CodeConsent, Consent } from './consent.ts'
+import type { AccessTokenConsent, CodeConsent, Consent } from './consent.ts'
 import type { ReadyClients } from './ready-clients.ts'
 import type { TokenRequestListener, TokenRequestRecord } from './token-request-record.ts'
 
@@ -54,6 +54,8 @@ export interface AuthorizationServer extends AsyncDisposable {
   readonly tokenRequestCount: number
   /** Calls `listener` for each token request that arrives from now on; returns what removes it. */
   onTokenRequest(listener: TokenRequestListener): () => void
+  /** A user's access token, as a client gets it that the user logged in with; no token request is counted. */
+  issueAccessToken(consent: AccessTokenConsent): Promise<string>
   /** An authorization code, as if a user had consented in a browser; good for a minute. */
   issueAuthorizationCode(consent: CodeConsent): Promise<string>
   /** A refresh token of such a consent; good for a day. */

@@ -13,8 +13,8 @@ export type Admission = { readonly status: 200; readonly claims: TokenClaims } |
 export interface Policy {
   readonly verify: TokenVerifier
   readonly checkProof: ProofChecker
-  /** Several with spaces between. */
-  readonly requiredScope: string | undefined
+  /** Several with spaces between, or a function of the path. */
+  readonly requiredScope: string | ((path: string) => string | undefined) | undefined
 }
 
 /**
@@ -39,7 +39,9 @@ export async function admit(request: IncomingMessage, presented: PresentedToken,
     if (shown !== claims.certificateThumbprint) return refuse(scheme, 401, 'invalid_token')
   }
 
+  const required =
+    typeof policy.requiredScope === 'function' ? policy.requiredScope(request.url ?? '') : policy.requiredScope
   const granted = new Set(claims.scope?.split(' '))
-  const missing = policy.requiredScope?.split(' ').some((scope) => !granted.has(scope)) ?? false
-  return missing ? refuse(scheme, 403, 'insufficient_scope', policy.requiredScope) : { status: 200, claims }
+  const missing = required?.split(' ').some((scope) => !granted.has(scope)) ?? false
+  return missing ? refuse(scheme, 403, 'insufficient_scope', required) : { status: 200, claims }
 }

@@ -22,8 +22,8 @@ export interface ProtectedApiOptions {
   readonly jwksUri?: string
   /** The audience a token must have. Default: none is required. */
   readonly audience?: string
-  /** The scope a token must have, several with spaces between. Default: none. */
-  readonly requiredScope?: string
+  /** The scope a token must have, several with spaces between, or a function of the path that gives it. Default: none. */
+  readonly requiredScope?: string | ((path: string) => string | undefined)
   readonly introspection?: IntrospectionAccess
   /** PEM of the authority that the issuer's own certificate comes from. Default: those that Node.js trusts. */
   readonly ca?: string

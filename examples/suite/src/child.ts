@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 
 /** A program that runs beside this one. */
@@ -9,15 +10,16 @@ export interface Child {
   /** Waits until `pick` finds what it seeks in the lines printed so far. Rejects if the program ends before, or takes too
    * long, or when `signal` aborts. */
   find<Result>(pick: (lines: readonly string[]) => Result | undefined, signal: AbortSignal): Promise<Result>
-  /** Asks it to end as a platform does, and waits. Resolves to what was wrong with its end, or with all of its life. */
+  /** Asks it to end as a platform does, and waits. Resolves to what was wrong with its end, which is not exit code 0 or came
+   * too late, or with all of its life, in which it wrote something to standard error. */
   stop(): Promise<string | undefined>
 }
 
 const patienceMs = 30_000
 
 /** Starts a Node.js program with these variables besides this process's own. */
-export function startChild(file: string, variables: Readonly<Record<string, string>>): Child {
-  const child = spawn(process.execPath, [file], {
+export function startChild(file: string | URL, variables: Readonly<Record<string, string>>): Child {
+  const child = spawn(process.execPath, [file instanceof URL ? fileURLToPath(file) : file], {
     env: { ...process.env, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -33,9 +35,8 @@ export function startChild(file: string, variables: Readonly<Record<string, stri
     const inTime = await Promise.race([closed, pause(patienceMs, undefined, { ref: false })])
     if (inTime === undefined) child.kill('SIGKILL')
     if (inTime === undefined) return 'did not end when asked to'
-    if (complaint !== '') return `complained: ${gist(complaint)}`
-    // A framework may end its process by the very signal that it has handled.
-    return child.exitCode === 0 || child.signalCode === 'SIGTERM' ? undefined : `ended with code ${child.exitCode}`
+    if (child.exitCode !== 0) return `ended with ${child.signalCode ?? `code ${child.exitCode}`}: ${gist(complaint)}`
+    return complaint === '' ? undefined : `complained: ${gist(complaint)}`
   }
   let ending: Promise<string | undefined> | undefined
 

@@ -1,0 +1,1 @@
+export { describeService, type ServiceUnderTest } from './service-suite.ts'
