@@ -12,6 +12,7 @@ const packages = [
   '@tokenwell/fastify',
   '@tokenwell/nestjs',
   '@tokenwell/opentelemetry',
+  '@tokenwell/redis',
 ]
 const minutes = 60_000
 

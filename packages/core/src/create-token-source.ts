@@ -86,6 +86,9 @@ export function tokenSourceFor(
     maxFlights,
     random,
     issue,
+    ...(mutualTls !== undefined && {
+      keyNow: async ({ parameters }) => tokenKey(identityOf(options, (await mutualTls.read()).thumbprint), parameters),
+    }),
     contextual: grant.contextual,
     ...namedFor(upstream, plansFor(options)),
     close: async () => {

@@ -99,7 +99,15 @@ export type { AccessToken, AccessTokenFields } from './oauth/access-token.ts'
 export type { OneOrMany } from './oauth/scope.ts'
 export type { Health, HealthStatus } from './source/health.ts'
 export type { GetTokenOptions, TokenSource } from './source/token-source.ts'
-export type { CachedToken, MaybePromise, TokenCache } from './source/token-cache.ts'
+export type {
+  CachedToken,
+  LeaseAnswer,
+  MaybePromise,
+  TokenCache,
+  TokenLease,
+  TokenLeases,
+  TokenWrite,
+} from './source/token-cache.ts'
 export { memoryTokenCache } from './source/memory-token-cache.ts'
 export type { MemoryTokenCache, MemoryTokenCacheOptions } from './source/memory-token-cache.ts'
 export type { Instant, Lifetime, RenewalOptions } from './source/lifetime.ts'

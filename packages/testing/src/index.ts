@@ -54,6 +54,11 @@ export type { ProtectedApiRequest } from './protected-api/request-record.ts'
 export type { TokenMatcher } from './protected-api/revocation-list.ts'
 export { tokenHash } from './protected-api/token-hash.ts'
 export type { IntrospectionAccess } from './protected-api/verify-token.ts'
+export { createRedisCluster, createRedisSentinel } from './redis/redis-fleets.ts'
+export type { RedisCluster, RedisSentinel } from './redis/redis-fleets.ts'
+export { redisProgram } from './redis/redis-program.ts'
+export { createRedisServer } from './redis/redis-server.ts'
+export type { RedisServer, RedisServerOptions } from './redis/redis-server.ts'
 export type { RecordedRequest } from './scripted-server/recorded-request.ts'
 export type {
   EndlessReply,

@@ -43,8 +43,8 @@ export interface TokenRenewalEvent {
   readonly upstream: string | undefined
   /** Why: no token was known, or it was stale, expired, rejected by the API, or replaced on purpose. */
   readonly reason: 'initial' | 'stale' | 'expired' | 'rejected' | 'forced'
-  /** Where it came from: `l2` is the shared cache. */
-  origin: 'server' | 'l2'
+  /** Where it came from: `l2` is the shared cache; `none`: the one at hand stays, since another process asks, or the server wants a pause. */
+  origin: 'server' | 'l2' | 'none'
   errorType: string | undefined
   /**
    * A subscriber of `start` may put a function here that runs what it is given, in a context of its own. For tracers whose

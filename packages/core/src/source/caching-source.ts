@@ -6,10 +6,12 @@ import { TokenEvents } from '../diagnostics/token-events.ts'
 import { TokenwellError } from '../errors.ts'
 import type { TokenParameters } from '../grants/grant.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { closedError, Flights, type Flight } from './coalescing.ts'
 import type { CredentialTrail } from './credential-trail.ts'
 import type { DpopProofs } from './dpop-proofs.ts'
+import { FleetTurns } from './fleet-turns.ts'
 import { RequestOutcomes, type Health } from './health.ts'
 import { KeepWarm } from './keep-warm.ts'
 import { ageMs, stateAt, type RenewalOptions, type TokenState } from './lifetime.ts'
@@ -67,10 +69,14 @@ export interface CachingSourceOptions {
   planOf(context: CallContext | undefined): TokenPlan
   /** Told when a token for this plan is at hand under another key, where it is to be looked for from now on. */
   moved?(plan: TokenPlan, key: string): void
+  /** The key of the token that would come now, where what it is bound to is read anew each time. */
+  keyNow?(plan: TokenPlan): Promise<string>
   /** Asks the authorization server. */
   issue(plan: TokenPlan, attempt: TokenAttempt): Promise<IssuedToken>
   close(): Promise<void>
 }
+
+const nobodyAsked = new Error('the authorization server was not asked')
 
 // A token at hand gives the next attempt time; callers who have none wait for up to three.
 const foregroundAttempts = 3
@@ -82,6 +88,7 @@ export class CachingSource implements TokenSource {
   readonly #options: CachingSourceOptions
   readonly #memory: MemoryTokenCache
   readonly #shared: SharedTier | undefined
+  readonly #fleet: FleetTurns | undefined
   readonly #flights: Flights<AccessToken>
   readonly #failures: NegativeCache
   readonly #renewals: RenewalBackoff
@@ -108,6 +115,10 @@ export class CachingSource implements TokenSource {
     const tokenType = options.dpop === undefined ? 'Bearer' : 'DPoP'
     this.#shared = isMemoryCache(cache) ? undefined : new SharedTier({ cache, clock, tokenType, upstream, notices })
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
+    // A lease outlives the token request, whatever becomes of that.
+    const leaseMs = options.timeoutMs + 2000
+    const shared = this.#shared
+    this.#fleet = shared === undefined ? undefined : new FleetTurns({ shared, clock, random, leaseMs, upstream })
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
     this.#renewals = new RenewalBackoff(random)
@@ -188,6 +199,7 @@ export class CachingSource implements TokenSource {
     this.#sweeper.stop()
     this.#renewals.clear()
     this.#failures.clear()
+    await this.#fleet?.settled()
     await this.#options.close()
   }
 
@@ -261,15 +273,29 @@ export class CachingSource implements TokenSource {
     const retries = { clock, random, attempts, timeoutMs, attemptTimeoutMs: timeoutMs / 2 }
     try {
       const work = async (signal: AbortSignal, event: TokenRenewalEvent | undefined): Promise<AccessToken> => {
-        const known = forced ? undefined : await this.#fromShared(plan.key)
-        if (known !== undefined && event !== undefined) event.origin = 'l2'
         const attempt = (oneSignal: AbortSignal) =>
           this.#options.issue(plan, { signal: oneSignal, trail, tokenAtHand: atHand() })
-        const issued: IssuedToken = known ?? (await withRetries(attempt, { ...retries, signal }))
-        this.#failures.settle(plan.key, { error: undefined, remember: false, trail })
-        if (known === undefined) this.#trouble.served(() => this.#isForAll(plan.key))
+        const ask: Ask = async (failed) => {
+          const watched = (oneSignal: AbortSignal) => {
+            const issued = attempt(oneSignal)
+            if (failed !== undefined) issued.catch(failed)
+            return issued
+          }
+          const issued = await withRetries(watched, { ...retries, signal })
+          this.#trouble.served(() => this.#isForAll(plan.key))
+          return issued
+        }
         // A flight that was detached answers those who wait for it and leaves no trace.
-        if (this.#flights.get(plan.key) === flight) this.#receive(plan, issued, { forced, isNew: known === undefined })
+        const receive = (issued: IssuedToken): CachedToken | undefined => {
+          this.#failures.settle(plan.key, { error: undefined, remember: false, trail })
+          return this.#flights.get(plan.key) === flight ? this.#receive(plan, issued, forced) : undefined
+        }
+        const fleet = this.#fleet
+        if (fleet !== undefined) {
+          return fleet.during(this.#inTurn(fleet, { plan, forced, signal, trail, event, ask, receive }))
+        }
+        const issued = await ask()
+        receive(issued)
         return issued.token
       }
       const reason = this.#reasonFor(plan.key, forced)
@@ -281,6 +307,60 @@ export class CachingSource implements TokenSource {
       this.#failures.settle(plan.key, { error, remember: false, trail })
       throw error
     }
+  }
+
+  /** The same where other processes may ask for the same token: at best, one does for all. */
+  async #inTurn(fleet: FleetTurns, request: SharedRequest): Promise<AccessToken> {
+    const { plan, forced, signal, trail, event, ask, receive } = request
+    const { key } = plan
+    const sharedKey = await this.#sharedKey(plan, signal)
+    const turn = await fleet.take({
+      key: sharedKey,
+      forced,
+      signal,
+      suits: (entry) => this.#suits(entry, this.#usable(key)),
+      awaited: () => this.#usable(key) === undefined,
+    })
+    const held = this.#usable(key)
+    if (turn.outcome === 'found') {
+      if (event !== undefined) event.origin = 'l2'
+      receive({ ...turn.entry, key: sharedKey })
+      return turn.entry.token
+    }
+    if (turn.outcome !== 'ask' && held !== undefined) {
+      if (event !== undefined) event.origin = 'none'
+      this.#failures.settle(key, { error: nobodyAsked, remember: false, trail })
+      this.#backOff(plan, held)
+      return held.token
+    }
+    if (turn.outcome === 'paused') throw turn.error
+    const lease = turn.outcome === 'ask' ? turn.lease : undefined
+    let told: CachedToken | undefined
+    try {
+      signal.throwIfAborted()
+      const issued = await ask((error) => fleet.failed(sharedKey, error))
+      const kept = receive(issued)
+      const isOther = (issued.key ?? key) !== sharedKey
+      if (kept !== undefined && isOther) fleet.set(issued.key ?? key, kept)
+      told = isOther ? undefined : kept
+      return issued.token
+    } finally {
+      fleet.done(sharedKey, lease, told, (entry) => {
+        if (!this.#closed && this.#stateOf(entry) === 'fresh') this.#keep({ ...plan, key: sharedKey }, entry)
+      })
+    }
+  }
+
+  async #sharedKey(plan: TokenPlan, signal: AbortSignal): Promise<string> {
+    const now = this.#options.keyNow?.(plan)
+    // What cannot be read now is the token request's trouble.
+    return now === undefined ? plan.key : untilAborted(signal, now).catch(() => plan.key)
+  }
+
+  // Who has none takes one that is about to be renewed, rather than wait for another.
+  #suits(entry: CachedToken, held: CachedToken | undefined): boolean {
+    const state = this.#stateOf(entry)
+    return held === undefined ? state !== 'expired' : state === 'fresh' && this.#isBetter(entry, held, false)
   }
 
   #fail(plan: TokenPlan, error: unknown, trail: CredentialTrail): void {
@@ -315,7 +395,8 @@ export class CachingSource implements TokenSource {
     return promise
   }
 
-  #receive(asked: TokenPlan, issued: IssuedToken, { forced, isNew }: { forced: boolean; isNew: boolean }): void {
+  /** What is kept of what came, if anything. */
+  #receive(asked: TokenPlan, issued: IssuedToken, forced: boolean): CachedToken | undefined {
     const { token, lifetime, key = asked.key } = issued
     const plan = { ...asked, key }
     const held = this.#usable(key)
@@ -323,15 +404,18 @@ export class CachingSource implements TokenSource {
     if (held !== undefined && (entry === undefined || !this.#isBetter(entry, held, forced))) {
       this.#options.moved?.(plan, key)
       this.#backOff(plan, held)
-      return
+      return undefined
     }
-    if (entry === undefined) return
+    if (entry !== undefined) this.#keep(plan, entry)
+    return entry
+  }
+
+  #keep(plan: TokenPlan, entry: CachedToken): void {
     this.#memory.set(plan.key, entry)
-    this.#options.moved?.(plan, key)
+    this.#options.moved?.(plan, plan.key)
     this.#sweeper.start()
     this.#renewals.forget(plan.key)
     this.#keepWarm(plan, entry, entry.lifetime.renewAfterMs - this.#ageOf(entry))
-    if (isNew) void this.#shared?.set(plan.key, entry)
   }
 
   // Some servers hand out the same token until late in its life: asking again at once would not change that. And one that
@@ -379,11 +463,22 @@ export class CachingSource implements TokenSource {
       return entry.token
     })
   }
+}
 
-  async #fromShared(key: string): Promise<CachedToken | undefined> {
-    const entry = await this.#shared?.get(key)
-    return entry !== undefined && this.#stateOf(entry) === 'fresh' ? entry : undefined
-  }
+/** Asks the authorization server, more than once if need be. `failed` hears of each attempt that fails. */
+type Ask = (failed?: (error: unknown) => void) => Promise<IssuedToken>
+
+/** A token request that the fleet is asked about first. */
+interface SharedRequest {
+  readonly plan: TokenPlan
+  readonly forced: boolean
+  readonly signal: AbortSignal
+  readonly trail: CredentialTrail
+  /** If somebody listens. */
+  readonly event: TokenRenewalEvent | undefined
+  readonly ask: Ask
+  /** Keeps what came, unless the flight was detached. */
+  readonly receive: (issued: IssuedToken) => CachedToken | undefined
 }
 
 function isMemoryCache(cache: TokenCache): cache is MemoryTokenCache {

@@ -85,9 +85,10 @@ export class NegativeCache {
       return
     }
     const kind = failureKind(error, ofOne)
-    // One from here was remembered before.
-    if (!remember || kind === 'local' || !(error instanceof TokenwellError) || error.fromCache) return
+    if (!remember || kind === 'local' || !(error instanceof TokenwellError)) return
     if (kind === 'credential') {
+      // One from here was remembered before.
+      if (error.fromCache) return
       const all = new Set([...(before?.versions ?? []), ...trail.refused])
       const versions = new Set([...all].slice(-maxVersions - 1))
       // With another credential it is the first failure again, unless there are too many of them.

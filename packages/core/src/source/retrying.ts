@@ -61,7 +61,8 @@ function withDeadline<Result>(
   })
 }
 
-function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+/** Waits, unless `signal` aborts. */
+export function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       cancelTimer()

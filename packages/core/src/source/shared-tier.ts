@@ -2,11 +2,12 @@ import type { Clock } from '../clock.ts'
 import { CacheTimeoutError, tracedOperation } from '../diagnostics/cache-events.ts'
 import type { CacheOperationEvent } from '../diagnostics/channels.ts'
 import type { Notices } from '../diagnostics/notices.ts'
-import { maxTokenLength, tokenSyntax } from '../oauth/access-token.ts'
+import { createAccessToken, maxTokenLength, tokenSyntax } from '../oauth/access-token.ts'
 import { BoundedMap } from './bounded-map.ts'
-import type { CachedToken, MaybePromise, TokenCache } from './token-cache.ts'
+import { ageMs } from './lifetime.ts'
+import type { CachedToken, LeaseAnswer, MaybePromise, TokenCache, TokenLease } from './token-cache.ts'
 
-/** Longest wait for a cache that is asked before a token request. */
+/** Longest wait for one answer of the cache. */
 const timeoutMs = 250
 
 /** What a shared tier stands on. */
@@ -21,7 +22,7 @@ export interface SharedTierOptions {
 
 /**
  * A token cache behind the memory of this process. It saves token requests; without it everything still works, so that it
- * fails, hangs or answers nonsense is nobody's trouble.
+ * fails, hangs or answers nonsense is nobody's trouble: whoever asks it here takes a rejection for "no cache".
  */
 export class SharedTier {
   readonly #cache: TokenCache
@@ -40,50 +41,97 @@ export class SharedTier {
     this.#notices = notices
   }
 
-  get(key: string): Promise<CachedToken | undefined> {
-    return this.#operation('get', () => this.#found(key), isDefined)
+  get hasLeases(): boolean {
+    return this.#cache.leases !== undefined
   }
 
-  async set(key: string, entry: CachedToken): Promise<void> {
-    await this.#operation('set', () => this.#cache.set(key, entry))
+  get(key: string): Promise<CachedToken | undefined> {
+    return this.#inTime('get', async () => this.#received(await this.#cache.get(key)), isDefined)
+  }
+
+  /** What the cache has instead, if it did not keep the entry. */
+  async set(key: string, entry: CachedToken, lease?: TokenLease): Promise<CachedToken | undefined> {
+    const { lifetime } = entry
+    const remainingMs = lifetime.lifetimeMs - ageMs(lifetime, this.#clock.now(), this.#clock.monotonic())
+    return this.#received(await this.#inTime('set', () => this.#cache.set(key, entry, { remainingMs, lease })))
   }
 
   async delete(key: string, generation: string): Promise<void> {
     this.#refused.set(generation, true)
-    await this.#operation('delete', () => this.#cache.delete(key, generation))
+    await this.#inTime('delete', () => this.#cache.delete(key, generation)).catch(() => undefined)
   }
 
-  async #found(key: string): Promise<CachedToken | undefined> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const late = () => reject(new CacheTimeoutError('the cache did not answer in time'))
-    const cancelTimer = this.#clock.setTimer(late, timeoutMs)
-    try {
-      const found: unknown = await Promise.race([this.#cache.get(key), promise])
-      if (!isCachedToken(found) || found.token.tokenType.toLowerCase() !== this.#tokenType) return undefined
-      return this.#refused.peek(found.token.generation) === undefined ? found : undefined
-    } finally {
-      cancelTimer()
+  /** An answer without a lease that can be used is as good as none. */
+  async acquire(key: string, durationMs: number): Promise<LeaseAnswer> {
+    const answer = await this.#inTime('acquire', () => this.#leases.acquire(key, durationMs))
+    return { lease: answer.lease, pausedMs: answer.pausedMs }
+  }
+
+  fence(key: string): Promise<TokenLease> {
+    return this.#inTime('fence', () => this.#leases.fence(key))
+  }
+
+  async release(key: string, lease: TokenLease): Promise<void> {
+    await this.#inTime('release', () => this.#leases.release(key, lease))
+  }
+
+  async pause(key: string, durationMs: number): Promise<void> {
+    await this.#inTime('pause', () => this.#leases.pause(key, durationMs))
+  }
+
+  get #leases() {
+    const { leases } = this.#cache
+    if (leases === undefined) throw new TypeError('this cache has no leases')
+    return leases
+  }
+
+  #received(found: unknown): CachedToken | undefined {
+    if (!isCachedToken(found) || found.token.tokenType.toLowerCase() !== this.#tokenType) return undefined
+    if (this.#refused.peek(found.token.generation) !== undefined) return undefined
+    return found.remainingMs === undefined ? found : this.#rebased(found, found.remainingMs)
+  }
+
+  /** The same token by the clocks of this process. */
+  #rebased({ token, lifetime }: CachedToken, remainingMs: number): CachedToken {
+    const age = lifetime.lifetimeMs - Math.min(remainingMs, lifetime.lifetimeMs)
+    const start = { wall: this.#clock.now() - age, monotonic: this.#clock.monotonic() - age }
+    const { value, tokenType, scope, generation } = token
+    const expiresAt = start.wall + lifetime.lifetimeMs
+    return {
+      token: createAccessToken({ value, tokenType, scope, generation, expiresAt }),
+      lifetime: { ...lifetime, start },
     }
   }
 
-  /** Undefined when it failed. */
-  async #operation<Result>(
-    name: CacheOperationEvent['operation'],
-    work: () => MaybePromise<Result>,
-    found?: (result: Result) => boolean,
-  ): Promise<Result | undefined> {
+  async #inTime<T>(
+    operation: CacheOperationEvent['operation'],
+    ask: () => MaybePromise<T>,
+    found?: (result: T) => boolean,
+  ): Promise<T> {
     try {
-      const result = await tracedOperation(this.#upstream, name, async () => work(), found)
+      const result = await tracedOperation(this.#upstream, operation, () => this.#answerOf(ask), found)
       this.#notices.settle('cache', { upstream: this.#upstream }, 'The shared token cache answers again.')
       return result
-    } catch {
+    } catch (error) {
       this.#notices.raise('cache', {
         level: 'warn',
-        fields: { upstream: this.#upstream, operation: name },
+        fields: { upstream: this.#upstream, operation },
         message:
           'The shared token cache does not answer: check it and the way to it. Calls go on; meanwhile each process asks the authorization server for itself.',
       })
-      return undefined
+      throw error
+    }
+  }
+
+  async #answerOf<T>(ask: () => MaybePromise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const late = () => reject(new CacheTimeoutError('the cache did not answer in time'))
+    // Timers come before what the network has brought: in a process that was busy, the answer may be here, unread.
+    const cancelTimer = this.#clock.setTimer(() => setImmediate(late), timeoutMs)
+    try {
+      return await Promise.race([ask(), promise])
+    } finally {
+      cancelTimer()
     }
   }
 }
@@ -93,7 +141,7 @@ function isDefined(found: unknown): boolean {
 }
 
 function isCachedToken(found: unknown): found is CachedToken {
-  const { token, lifetime } = (found ?? {}) as Partial<CachedToken>
+  const { token, lifetime, remainingMs = 0 } = (found ?? {}) as Partial<CachedToken>
   return (
     typeof token?.value === 'string' &&
     token.value.length <= maxTokenLength &&
@@ -103,6 +151,7 @@ function isCachedToken(found: unknown): found is CachedToken {
     typeof token.expiresAt === 'number' &&
     typeof lifetime?.start?.wall === 'number' &&
     typeof lifetime.start.monotonic === 'number' &&
-    [lifetime.lifetimeMs, lifetime.renewAfterMs, lifetime.usableForMs].every((ms) => typeof ms === 'number')
+    [lifetime.lifetimeMs, lifetime.renewAfterMs, lifetime.usableForMs].every((ms) => typeof ms === 'number') &&
+    Number.isFinite(remainingMs)
   )
 }

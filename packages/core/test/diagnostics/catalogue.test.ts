@@ -50,7 +50,8 @@ const catalogue: {
     {
       upstream: 'its name',
       reason: '`initial`, `stale`, `expired`, `rejected` (by the API), `forced`',
-      origin: 'at the end: `server`, or `l2`, the shared cache',
+      origin:
+        'at the end: `server`, `l2` (the shared cache), or `none` (the token at hand stays: another process asks, or the server wants a pause)',
       errorType: 'at the end, if it failed',
       around:
         'a subscriber of `start` may put a function here that runs the work, for instance in a context of its own',

@@ -4,7 +4,7 @@ import { cases, type CaseBody } from './cases.ts'
 /** A token cache as the contract sees it: what it keeps is opaque, and any answer may come at once or as a promise. */
 export interface TokenCacheUnderTest<Entry> {
   get(key: string): Entry | undefined | Promise<Entry | undefined>
-  set(key: string, entry: Entry): void | Promise<void>
+  set(key: string, entry: Entry): unknown
   /** Removes the entry only if it has this generation; says whether it did. */
   delete(key: string, generation: string): boolean | Promise<boolean>
   /** Called at the end of each case. */
@@ -72,7 +72,9 @@ export function tokenCacheContract<Entry extends object>(
             const found = await cache.get(key)
             return found === undefined ? undefined : pick(describe(found))
           },
-          set: async (key, generation, value) => cache.set(key, entry(generation, value)),
+          set: async (key, generation, value) => {
+            await cache.set(key, entry(generation, value))
+          },
           delete: async (key, generation) => cache.delete(key, generation),
         })
       } finally {
