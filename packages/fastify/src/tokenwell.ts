@@ -22,7 +22,7 @@ declare module 'fastify' {
 }
 
 /** Options of the plugin. */
-export interface TokenwellOptions extends RequestContextOptions {
+export interface TokenwellOptions extends Omit<RequestContextOptions, 'log'> {
   /** What `createUpstreams` made. */
   readonly upstreams: Upstreams<never>
   /**

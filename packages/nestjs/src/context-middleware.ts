@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CallContext } from '@tokenwell/core'
+import { nestLog } from './nest-log.ts'
 import type { TokenwellModuleOptions } from './options.ts'
 
 /** Middleware as every platform of Nest takes it. */
@@ -11,8 +12,8 @@ export type ContextMiddleware = (
 
 /** Runs what comes after it in the context of the request. */
 export function contextMiddleware(options: TokenwellModuleOptions): ContextMiddleware {
-  const { upstreams, context, propagate, abortOnDisconnect } = options
-  const contextOf = upstreams.requestContext({ propagate, abortOnDisconnect })
+  const { upstreams, context, propagate, abortOnDisconnect, log = nestLog() } = options
+  const contextOf = upstreams.requestContext({ propagate, abortOnDisconnect, log })
   return (request, response, next) => {
     let own: CallContext | undefined
     try {

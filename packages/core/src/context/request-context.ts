@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { checkMethods } from '../check-options.ts'
 import { isHeaderName, isHeaderValue } from '../check-headers.ts'
-import { MergedContext, type CallContext } from './call-context.ts'
+import { MergedContext, type CallContext, type Log } from './call-context.ts'
 import { HangUp } from './hang-up.ts'
 
 /** What outbound calls take over from the inbound request they serve. */
@@ -9,6 +10,8 @@ export interface RequestContextOptions {
   readonly propagate?: readonly string[] | undefined
   /** Which outbound calls end when the inbound caller hangs up. Default `'safe-methods'`. */
   readonly abortOnDisconnect?: 'safe-methods' | 'always' | 'never' | undefined
+  /** The `log` of each context. Default none; the upstreams' own, if they have one, comes first. */
+  readonly log?: Log | undefined
 }
 
 // W3C Trace Context and Baggage, and the usual correlation id.
@@ -27,7 +30,7 @@ export type RequestContext = (request: IncomingMessage, response: ServerResponse
  * Throws a `TypeError` that names the option, and the header, that is refused.
  */
 export function requestContext(options: RequestContextOptions = {}): RequestContext {
-  const { propagate = defaultPropagate, abortOnDisconnect = 'safe-methods' } = options
+  const { propagate = defaultPropagate, abortOnDisconnect = 'safe-methods', log } = options
   if (!Array.isArray(propagate) || propagate.some((name) => typeof name !== 'string')) {
     throw new TypeError('propagate: expected an array of header names')
   }
@@ -38,7 +41,8 @@ export function requestContext(options: RequestContextOptions = {}): RequestCont
   if (!['safe-methods', 'always', 'never'].includes(abortOnDisconnect)) {
     throw new TypeError("abortOnDisconnect: expected 'safe-methods', 'always' or 'never'")
   }
-  const aborting = { signalAborts: abortOnDisconnect === 'always' ? ('all' as const) : ('safe-methods' as const) }
+  checkMethods(log, ['debug', 'info', 'warn', 'error'], 'log')
+  const ending = { log, signalAborts: abortOnDisconnect === 'always' ? ('all' as const) : ('safe-methods' as const) }
   return (request, response) => {
     const headers: Record<string, string> = {}
     for (const name of names) {
@@ -47,7 +51,7 @@ export function requestContext(options: RequestContextOptions = {}): RequestCont
       if (isHeaderValue(value)) headers[name] = value
     }
     return abortOnDisconnect === 'never'
-      ? new MergedContext({}, headers, undefined)
-      : new MergedContext(aborting, headers, HangUp.of(response))
+      ? new MergedContext({ log }, headers, undefined)
+      : new MergedContext(ending, headers, HangUp.of(response))
   }
 }
