@@ -4,23 +4,10 @@
  */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { createAccessToken, createUpstreams, type TokenSource } from '../packages/core/dist/index.js'
 import { compare, measuring } from './compare.ts'
-
-/** Answers every call at once. */
-class InstantApi extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
-    queueMicrotask(() => {
-      handler.onRequestStart?.(controller, {})
-      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json', 'content-length': '2' }, 'OK')
-      handler.onResponseData?.(controller, Buffer.from('{}'))
-      handler.onResponseEnd?.(controller, {})
-    })
-    return true
-  }
-}
+import { InstantApi } from './instant-server.ts'
 
 async function main(): Promise<void> {
   const token = createAccessToken({ value: 'x', tokenType: 'Bearer', expiresAt: Infinity, generation: 'g' })

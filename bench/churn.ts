@@ -1,42 +1,23 @@
-/**
- * Tokens of 2 s from a token endpoint that takes 200 ms, under a 16-fold load for 20 s, side by side with the same load on
- * a token that lives an hour: does anybody ever wait for a renewal, or meet a 401?
- */
-import { clientSecretBasic, createUpstream, type Upstream } from '../packages/core/dist/index.js'
-import { percentile, round, table } from './figures.ts'
-import { load } from './load.ts'
+/** Tokens of 2 s from a token endpoint that takes 200 ms: does anybody wait for a renewal, or meet a 401? */
+import { setTimeout } from 'node:timers/promises'
+import { assemble, limit, noise, tokenClients } from './field.ts'
+import { paced, rowsOf, tableOf } from './paced.ts'
+import { publish, quick } from './publish.ts'
 import { startServers } from './servers.ts'
 
-const seconds = 20
-const servers = await startServers({ expiresIn: 2, delayMs: 200 })
-const upstreamOf = (clientId: string): Upstream =>
-  createUpstream({
-    baseUrl: servers.apiUrl,
-    oauth: { tokenEndpoint: servers.tokenEndpoint, clientId, clientAuth: clientSecretBasic('s') },
-  })
-const upstreams = { short: upstreamOf('short'), long: upstreamOf('long') }
-await Promise.all(Object.values(upstreams).map((upstream) => upstream.tokens.get()))
-// Both together, so that whatever the machine does meanwhile happens to both.
-const until = performance.now() + seconds * 1000
-const [short, long] = await Promise.all([load(upstreams.short, 16, until), load(upstreams.long, 16, until)])
-const counts = await servers.counts()
-const row = (name: 'short' | 'long', { latencies, refused, failed }: typeof short) => [
-  name === 'short' ? '2 s' : '1 h',
-  latencies.length,
-  refused,
-  failed,
-  round(percentile(latencies, 0.5)),
-  round(percentile(latencies, 0.999)),
-  round(percentile(latencies, 1)),
-  counts[name] ?? 0,
-]
-console.log(
-  table([
-    ['token lives', 'calls', '401s', 'failed', 'p50 ms', 'p99.9 ms', 'max ms', 'token requests'],
-    row('short', short),
-    row('long', long),
-  ]),
-)
-console.log(`p99.9, 2 s : 1 h = ${round(percentile(short.latencies, 0.999) / percentile(long.latencies, 0.999))}`)
-await Promise.all(Object.values(upstreams).map((upstream) => upstream.close()))
+const load = { perSecond: 40, forMs: quick ? 5000 : 30_000 }
+const endpoint = { expiresIn: 2, delayMs: 200 }
+
+const servers = await startServers(endpoint)
+const field = await assemble([limit, noise, ...tokenClients], servers, { lifetimeMs: endpoint.expiresIn * 1000 })
+const settleMs = 4000
+// Without a break between what compiles and what counts, since a token that short does not outlive one.
+const made = await paced(field, { ...load, settleMs }, async () => {
+  await setTimeout(settleMs)
+  await servers.counts()
+})
+const rows = rowsOf(field, made, await servers.counts())
+console.log(tableOf(rows))
+publish({ ...load, ...endpoint, rows, absent: field.absent })
+field.stop()
 servers.stop()

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { percentile, round, table } from './figures.ts'
+import { percentile, round, spread, table, withSpread, type Spread } from './figures.ts'
 
 /** One way to make the same call. */
 export interface Contender {
@@ -20,13 +20,27 @@ export interface Measure {
   readonly each?: number
 }
 
+/** What was measured of one contender, with the ratio to the one that it is compared with. */
+export interface Compared {
+  readonly name: string
+  readonly bare: string
+  readonly cpuUs: number
+  readonly ratio: Spread
+  readonly bytes: number
+  readonly bytesMore: number
+}
+
 const warmUpRounds = 8
 
 /**
  * CPU and bytes per call of each contender, in short batches that take turns, so that what the machine does besides
  * meets all alike. Ratios are taken within a round; the median of all rounds is what counts.
  */
-export async function compare(contenders: readonly Contender[], { rounds, calls, each = 1 }: Measure): Promise<string> {
+export async function compare(
+  contenders: readonly Contender[],
+  { rounds, calls, each = 1 }: Measure,
+  found: (row: Compared) => void = () => {},
+): Promise<string> {
   const us = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   const bytes = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   for (let turn = 0; turn < rounds; turn++) {
@@ -52,14 +66,17 @@ export async function compare(contenders: readonly Contender[], { rounds, calls,
   const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)
   const rows = contenders.map(({ name, bare }) => {
     const ratios = (us.get(name) ?? []).map((value, index) => value / (us.get(bare)?.[index] ?? Number.NaN))
-    return [
+    const row: Compared = {
       name,
       bare,
-      round(median(us, name), 1),
-      round(percentile(ratios, 0.5)),
-      round(median(bytes, name), 0),
-      round(median(bytes, name) - median(bytes, bare), 0),
-    ]
+      cpuUs: median(us, name),
+      ratio: spread(ratios),
+      bytes: median(bytes, name),
+      bytesMore: median(bytes, name) - median(bytes, bare),
+    }
+    found(row)
+    const { cpuUs, ratio } = row
+    return [name, bare, round(cpuUs, 1), withSpread(ratio), round(row.bytes, 0), round(row.bytesMore, 0)]
   })
   return table([['call', 'compared with', 'CPU µs', 'ratio', 'bytes', 'bytes more'], ...rows])
 }

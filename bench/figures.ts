@@ -21,3 +21,20 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
 export function round(value: number, digits = 2): string {
   return value.toFixed(digits)
 }
+
+/** A figure of several rounds. */
+export interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+/** The middle of these, the least and the most. */
+export function spread(values: readonly number[]): Spread {
+  return { median: percentile(values, 0.5), min: percentile(values, 0), max: percentile(values, 1) }
+}
+
+/** Median with minimum and maximum, as tables show it. */
+export function withSpread({ median, min, max }: Spread, digits = 2): string {
+  return `${round(median, digits)} (${round(min, digits)}–${round(max, digits)})`
+}

@@ -14,7 +14,7 @@ import { percentile, round, table } from './figures.ts'
 import { frameworks, type Framework, type Handler } from './framework-apps.ts'
 import { startServers } from './servers.ts'
 
-const rounds = Number(process.env['ROUNDS'] ?? 120)
+const rounds = Number(process.env['ROUNDS'] ?? 30)
 // They compile.
 const warmUpRounds = Math.ceil(rounds / 6)
 

@@ -1,10 +1,11 @@
 /** `peek()` and `get()` on a fresh token beside a bare `Map.get`: what the warm path of a token costs. */
 import { execFileSync } from 'node:child_process'
 import { clientSecretBasic, createTokenSource } from '../packages/core/dist/index.js'
-import { percentile, round, table } from './figures.ts'
+import { percentile, round, spread, table, withSpread } from './figures.ts'
 import { InstantTokenEndpoint } from './instant-server.ts'
+import { publish, quick } from './publish.ts'
 
-const rounds = 41
+const rounds = quick ? 8 : 41
 const calls = 200_000
 
 async function main(): Promise<void> {
@@ -43,19 +44,15 @@ async function main(): Promise<void> {
     }
   }
   const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)
-  const base = median(ns, 'Map.get')
+  const base = ns.get('Map.get') ?? []
   const rows = Object.keys(contenders).map((name) => {
     const all = ns.get(name) ?? []
-    const spread = `${round(Math.min(...all), 1)}–${round(Math.max(...all), 1)}`
-    return [
-      name,
-      round(median(ns, name), 1),
-      spread,
-      round(median(ns, name) / base, 1),
-      round(Math.max(0, median(bytes, name)), 0),
-    ]
+    const toMapGet = all.map((value, index) => value / (base[index] ?? Number.NaN))
+    return { name, ns: spread(all), toMapGet: spread(toMapGet), bytes: Math.max(0, median(bytes, name)) }
   })
-  console.log(table([['call', 'ns (median)', 'ns (min–max)', '× Map.get', 'bytes allocated'], ...rows]))
+  const lines = rows.map((row) => [row.name, withSpread(row.ns, 1), withSpread(row.toMapGet, 1), round(row.bytes, 0)])
+  console.log(table([['call', 'ns', '× Map.get', 'bytes allocated'], ...lines]))
+  publish({ rows })
   if (sink === undefined) throw new Error('nothing was measured')
   await source.close()
 }

@@ -1,0 +1,18 @@
+/** Node's built-in fetch with a fixed header. */
+import type { Contender } from '../contender.ts'
+
+export default {
+  name: 'built-in fetch, fixed header',
+  version: process.versions['undici'] ?? 'unknown',
+  async start(surroundings) {
+    const authorization = surroundings.fixedHeader
+    return {
+      async call() {
+        const response = await fetch(surroundings.apiUrl, { headers: { authorization } })
+        await response.text()
+        return response.status
+      },
+      async close() {},
+    }
+  },
+} satisfies Contender

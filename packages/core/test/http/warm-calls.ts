@@ -1,0 +1,87 @@
+/** Not a test: a process of `allocations.test.ts`, which prints how many bytes a warm call allocates beyond one of bare undici. */
+import { Dispatcher, fetch } from 'undici'
+import { clientSecretBasic, createUpstream } from '../../src/index.ts'
+
+const token = 'x'.repeat(1000)
+const answer = JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 3600 })
+
+/** Answers token requests and calls alike, at once and without sockets, so that nothing but the path itself allocates. */
+class InstantServer extends Dispatcher {
+  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
+    queueMicrotask(() => {
+      handler.onRequestStart?.(controller, {})
+      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json' }, 'OK')
+      handler.onResponseData?.(controller, Buffer.from(answer))
+      handler.onResponseEnd?.(controller, {})
+    })
+    return true
+  }
+}
+
+const calls = 200
+const batches = 5
+const api = new InstantServer()
+const upstream = createUpstream({
+  baseUrl: 'https://api.example/v1',
+  dispatcher: api,
+  oauth: {
+    tokenEndpoint: 'https://as.example/token',
+    clientId: 'orders',
+    clientAuth: clientSecretBasic('s3cret'),
+    dispatcher: api,
+  },
+})
+await upstream.tokens.get()
+const authorization = `Bearer ${token}`
+const options = { origin: 'https://api.example', path: '/v1/x', method: 'GET' } as const
+
+const dump = async ({ body }: Dispatcher.ResponseData) => body.dump()
+const dispatched = (dispatcher: Dispatcher, headers?: Record<string, string>) => () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  dispatcher.dispatch(
+    { ...options, ...(headers === undefined ? {} : { headers }) },
+    {
+      onRequestStart() {},
+      onResponseStart() {},
+      onResponseData() {},
+      onResponseEnd() {
+        resolve()
+      },
+      onResponseError() {},
+    },
+  )
+  return promise
+}
+
+type Call = () => Promise<unknown>
+const pairs: Record<string, readonly [bare: Call, own: Call]> = {
+  request: [
+    async () => dump(await api.request({ ...options, headers: { authorization } })),
+    async () => dump(await upstream.request('/x')),
+  ],
+  dispatcher: [dispatched(api, { authorization }), dispatched(upstream.dispatcher)],
+  fetch: [
+    async () => (await fetch('https://api.example/v1/x', { headers: { authorization }, dispatcher: api })).text(),
+    async () => (await upstream.fetch('/x')).text(),
+  ],
+}
+
+async function bytesPerCall(call: Call): Promise<number> {
+  const batch: number[] = []
+  for (let turn = 0; turn < batches; turn++) {
+    globalThis.gc?.()
+    const before = process.memoryUsage().heapUsed
+    for (let index = 0; index < calls; index++) await call()
+    batch.push((process.memoryUsage().heapUsed - before) / calls)
+  }
+  return batch.toSorted((one, other) => one - other)[(batches - 1) / 2] ?? Number.NaN
+}
+
+const more: Record<string, number> = {}
+for (const [name, [bare, own]] of Object.entries(pairs)) {
+  const ofBare = await bytesPerCall(bare)
+  more[name] = Math.round((await bytesPerCall(own)) - ofBare)
+}
+console.log(JSON.stringify(more))
+await upstream.close()
