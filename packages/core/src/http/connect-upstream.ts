@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher } from 'undici'
+import { Agent, Dispatcher } from 'undici'
 import type { Log, MergedContext } from '../context/call-context.ts'
 import { CallEvents } from '../diagnostics/call-events.ts'
 import { OriginNotAllowedError } from '../errors.ts'
@@ -122,7 +122,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return start(withHeaders(given, headers), new CallHandler(handler, underWay, telling))
   }
   const openIn = (context: MergedContext, given: Request, handler: Handler, telling?: Telling): boolean => {
-    const request = withHeaders(given, [...Object.entries(context.headers ?? {}), ...headers])
+    const request = withHeaders(given, headersIn(context, headers))
     const call = new CallHandler(handler, underWay, telling, context)
     const ending = endingFor(given.method, context)
     if (ending !== undefined) call.endWith(ending)
@@ -132,11 +132,13 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     return start(request, call)
   }
   // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
-  const ownCalls = (fixed: MergedContext | undefined, telling: Telling): Dispatcher =>
-    new PipelineDispatcher({
-      dispatch: (call, handler) => open(fixed, call, handler, telling),
-      close: options.close,
-    })
+  const ownCalls = (fixed: MergedContext | undefined, telling: Telling): Pick<Dispatcher, 'dispatch'> => ({
+    dispatch(call, handler) {
+      open(fixed, call, handler, telling)
+      // What a dispatcher below means by false, waiting for its `drain`, nobody could do here.
+      return true
+    },
+  })
 
   return {
     requestIn(fixed) {
@@ -145,7 +147,11 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
         try {
           const { origin, path } = targets.resolve(input)
           const method = request?.method ?? 'GET'
-          return calls.request({ ...request, origin, path, method } as Dispatcher.RequestOptions<never>)
+          // undici's own, without a dispatcher around it for each inbound request.
+          const whole = { ...request, origin, path, method } as Dispatcher.RequestOptions<never>
+          return Dispatcher.prototype.request.call(calls as Dispatcher, whole) as Promise<
+            Dispatcher.ResponseData<never>
+          >
         } catch (error) {
           return Promise.reject(error)
         }
@@ -172,6 +178,14 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
       await own?.destroy(error)
     },
   }
+}
+
+type Headers = readonly (readonly [string, string])[]
+
+/** Those of the context, then those of the upstream. */
+function headersIn(context: MergedContext, own: Headers): Headers {
+  const entries = Object.entries(context.headers)
+  return entries.length === 0 ? own : [...entries, ...own]
 }
 
 /** Milliseconds that calls of this context may still take, as far as it says so. */

@@ -5,7 +5,6 @@ import { fetchFailed, TokenwellError, UpstreamUnreachableError } from '../errors
 import { readAtOnce } from './at-hand.ts'
 import { signalFor } from './context-signal.ts'
 import { asOwnResponse } from './own-classes.ts'
-import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import { encodeBody } from './replayable-body.ts'
 import type { TargetResolver } from './target.ts'
 import { Unsent } from './unreachable.ts'
@@ -15,7 +14,8 @@ export type Fetch = typeof globalThis.fetch
 
 /** What {@link createFetch} stands on. */
 export interface CreateFetchOptions {
-  readonly dispatcher: undici.Dispatcher
+  /** As much of a dispatcher as undici's fetch asks for. */
+  readonly dispatcher: Pick<undici.Dispatcher, 'dispatch'>
   readonly targets: TargetResolver
   /** The context of the call that is being made, if it has one. */
   readonly current: () => MergedContext | undefined
@@ -38,7 +38,7 @@ export function createFetch({ dispatcher, targets, current, sentAgain }: CreateF
     const ambient = signalFor(own.method ?? 'GET', context)
     const given = own.signal
     if (ambient !== undefined) own.signal = both(given, ambient, context?.ending)
-    own.dispatcher = dispatcher
+    own.dispatcher = dispatcher as undici.Dispatcher
     try {
       if (own.body !== undefined && own.body !== null) await prepareBody(own, request)
       return asOwnResponse(await undici.fetch(origin + path, own))
@@ -59,10 +59,10 @@ export function createFetch({ dispatcher, targets, current, sentAgain }: CreateF
     own.body = encoded.body
     // undici's fetch turns every body into a stream, which could not be sent again: below it, the body itself goes instead.
     const again = encoded.body as NonNullable<undici.Dispatcher.DispatchOptions['body']>
-    own.dispatcher = new PipelineDispatcher({
+    const withBody: CreateFetchOptions['dispatcher'] = {
       dispatch: (call, handler) => dispatcher.dispatch(hasBody(call) ? { ...call, body: again } : call, handler),
-      close: async () => {},
-    })
+    }
+    own.dispatcher = withBody as undici.Dispatcher
   }
 
   return fetch
