@@ -6,6 +6,7 @@ import { readQuery } from './promql.ts'
 import { everything } from './world.ts'
 
 interface Dashboard {
+  readonly title: string
   readonly panels: readonly {
     readonly id: number
     readonly title: string
@@ -89,6 +90,13 @@ describe("the dashboard's queries, against what the exporter has", () => {
     expect(series.filter(({ name }) => name === metric).every(has(label))).toBe(true)
     expect(series.some(({ name }) => name === metric)).toBe(true)
   })
+})
+
+it('the picture of it has every panel, and needs nothing from elsewhere', async () => {
+  const picture = await readFile(new URL('tokenwell.svg', file), 'utf8')
+  const shown = [...picture.matchAll(/class="title">([^<]*)</g)].map(([, title]) => title)
+  expect(shown).toEqual([dashboard.title, ...dashboard.panels.map(({ title }) => title)])
+  expect(picture.replace('http://www.w3.org/2000/svg', '')).not.toMatch(/:\/\/|@import|href|url\(|script/)
 })
 
 // A test of the test: what is not PromQL, or asks for what is not there, is noticed.
