@@ -64,3 +64,14 @@ it('is not taken in by one that is set back bit by bit', async () => {
   }
   expect(isFresh()).toBe(false)
 })
+
+it('is exact by the monotonic clock too, where the wall clock is behind it', async () => {
+  const { clock, isFresh } = watched()
+  clock.stepWall(-100)
+  await clock.advance(7900)
+  expect(isFresh()).toBe(true)
+  await clock.advance(99)
+  expect(isFresh()).toBe(true)
+  await clock.advance(1)
+  expect(isFresh()).toBe(false)
+})
