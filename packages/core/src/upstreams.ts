@@ -13,8 +13,11 @@ export type UpstreamDefaults = Partial<Omit<UpstreamOptions, 'baseUrl' | 'oauth'
 export interface UpstreamsMembers<Names extends string> {
   /** The same upstreams for one context; `more`, if given, goes on top of it. */
   with(context: CallContext, more?: CallContext): BoundUpstreams<Names>
-  /** Runs `fn`; every call that is made inside it, however deep, has this context. */
-  run<Result>(context: CallContext, fn: () => Result): Result
+  /**
+   * Runs `fn`; every call that is made inside it, however deep, has this context. A function is asked for it by the first call,
+   * which rejects with what it throws.
+   */
+  run<Result>(context: CallContext | (() => CallContext), fn: () => Result): Result
   /** How to make the context of an inbound request of node:http, for `with` and `run`: what the adapters use, and servers
    * that have none. Throws a `TypeError` for a wrong option. */
   requestContext(options?: RequestContextOptions): RequestContext
@@ -82,8 +85,8 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
 ): Upstreams<keyof Options & string> {
   type Names = keyof Options & string
   if (typeof options !== 'object' || options === null) throw new TypeError('options: expected upstreams by name')
-  const storage = new AsyncLocalStorage<MergedContext>()
-  const ambient = () => storage.getStore()
+  const storage = new AsyncLocalStorage<() => MergedContext>()
+  const ambient = () => storage.getStore()?.()
   const byName = new Map<string, BindableUpstream>()
   for (const [name, own] of Object.entries(options)) {
     if (memberNames.has(name)) throw new TypeError(`${name}: an upstream may not have the name of a member`)
@@ -99,7 +102,16 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
       const merged = mergeContexts(ambient(), context)
       return bound(more === undefined ? merged : mergeContexts(merged, more)) as BoundUpstreams<Names>
     },
-    run: (context, fn) => storage.run(mergeContexts(ambient(), context), fn),
+    run(context, fn) {
+      const around = storage.getStore()
+      const merge = (own: CallContext) => mergeContexts(around?.(), own)
+      if (typeof context !== 'function') {
+        const merged = merge(context)
+        return storage.run(() => merged, fn)
+      }
+      let made: MergedContext | undefined
+      return storage.run(() => (made ??= merge(context())), fn)
+    },
     requestContext,
     warmUp: async () => {
       await Promise.all(all().map(({ tokens }) => warmUp(tokens, ambient())))
@@ -119,9 +131,11 @@ function healthOf(byName: ReadonlyMap<string, BindableUpstream>): UpstreamsHealt
 
 /** Makes records of upstreams bound to a context: an upstream is bound when it is first asked for. */
 function binder(byName: ReadonlyMap<string, BindableUpstream>): (context: MergedContext) => object {
+  // One that grew would take room for 17.
+  const none: readonly (Upstream | undefined)[] = Array.from(byName, () => undefined)
   class Bound {
     readonly #context: MergedContext
-    readonly #made: Upstream[] = []
+    readonly #made = none.slice()
 
     constructor(context: MergedContext) {
       this.#context = context

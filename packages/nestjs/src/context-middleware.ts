@@ -22,6 +22,7 @@ export function contextMiddleware(options: TokenwellModuleOptions): ContextMiddl
       // Not thrown on: who catches it, and whether anybody does, depends on the platform.
       return next(error)
     }
-    upstreams.run(contextOf(request, response), own === undefined ? next : () => upstreams.run(own, next))
+    // Most requests make no call.
+    upstreams.run(() => contextOf(request, response), own === undefined ? next : () => upstreams.run(own, next))
   }
 }

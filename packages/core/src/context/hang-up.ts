@@ -4,8 +4,13 @@ import type { ServerResponse } from 'node:http'
 export interface Ending {
   readonly aborted: boolean
   readonly reason: unknown
-  addEventListener(type: 'abort', listener: () => void, options?: { readonly once: true }): void
-  removeEventListener(type: 'abort', listener: () => void): void
+  addEventListener(type: 'abort', listener: EndingListener): void
+  removeEventListener(type: 'abort', listener: EndingListener): void
+}
+
+/** An object, as the DOM has it too, since a call is one already. */
+export interface EndingListener {
+  handleEvent(): void
 }
 
 const hangUp = Symbol('tokenwell.hangUp')
@@ -15,7 +20,9 @@ const hangUp = Symbol('tokenwell.hangUp')
  * would cost each request more than its call does.
  */
 export class HangUp implements Ending {
-  readonly #listeners = new Set<() => void>()
+  // Most requests make one call at a time.
+  #listener: EndingListener | undefined
+  #others: Set<EndingListener> | undefined
   #reason: DOMException | undefined
   #controller: AbortController | undefined
 
@@ -25,11 +32,13 @@ export class HangUp implements Ending {
   }
 
   private constructor(response: ServerResponse) {
+    // Not by `once`, whose wrapper costs as much as the rest of this.
     const onClose = () => {
+      response.removeListener('close', onClose)
       if (!hasAnswered(response)) this.#abort()
     }
     if (hasClosed(response)) onClose()
-    else response.once('close', onClose)
+    else response.on('close', onClose)
   }
 
   get aborted(): boolean {
@@ -54,20 +63,25 @@ export class HangUp implements Ending {
     return this.#controller.signal
   }
 
-  addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.add(listener)
+  addEventListener(_type: 'abort', listener: EndingListener): void {
+    if (this.#listener === undefined) this.#listener = listener
+    else (this.#others ??= new Set()).add(listener)
   }
 
-  removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.delete(listener)
+  removeEventListener(_type: 'abort', listener: EndingListener): void {
+    if (this.#listener === listener) this.#listener = undefined
+    else this.#others?.delete(listener)
   }
 
   #abort(): void {
     this.#reason = new DOMException('The inbound caller hung up', 'AbortError')
     this.#controller?.abort(this.#reason)
-    for (const listener of this.#listeners) {
+    const listeners = [this.#listener, ...(this.#others ?? [])]
+    this.#listener = undefined
+    this.#others = undefined
+    for (const listener of listeners) {
       try {
-        listener()
+        listener?.handleEvent()
       } catch (error) {
         // As an AbortSignal has it: the others are told all the same.
         queueMicrotask(() => {
@@ -75,7 +89,6 @@ export class HangUp implements Ending {
         })
       }
     }
-    this.#listeners.clear()
   }
 }
 

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Dispatcher } from 'undici'
 import { longestTimerMs } from '../clock.ts'
 import type { CallContext } from '../context/call-context.ts'
-import type { Ending } from '../context/hang-up.ts'
+import type { Ending, EndingListener } from '../context/hang-up.ts'
 import type { CallsUnderWay, CallUnderWay } from './calls-under-way.ts'
 import { ForwardingHandler } from './forwarding-handler.ts'
 
@@ -22,7 +22,7 @@ export interface Telling {
  * between the caller and undici as the caller's controller, so that an abort is obeyed at once even when nothing is being
  * sent.
  */
-export class CallHandler extends ForwardingHandler implements CallUnderWay, Controller {
+export class CallHandler extends ForwardingHandler implements CallUnderWay, Controller, EndingListener {
   before: CallUnderWay | undefined = undefined
   after: CallUnderWay | undefined = undefined
   deadlineAt = 0
@@ -32,7 +32,8 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   private readonly telling: Telling | undefined
   private controller: Controller | undefined
   private abortion: AbortController | undefined
-  private forgetSignal: (() => void) | undefined
+  private ending: Ending | undefined
+  private timer: NodeJS.Timeout | undefined
   private abortReason: Error | null = null
   private phase: 'open' | 'ending' | 'over' = 'open'
   private readonly scope: AsyncResource | undefined
@@ -58,20 +59,19 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   /** Ends the call with this signal; leaves no listener on it, since it may outlive thousands of calls. */
   endWith(signal: Ending): void {
     if (signal.aborted) return this.abort(signal.reason as Error)
-    const onAbort = () => this.abort(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    this.forgetSignal = () => signal.removeEventListener('abort', onAbort)
+    this.ending = signal
+    signal.addEventListener('abort', this)
+  }
+
+  /** What ends the call says so. */
+  handleEvent(): void {
+    this.abort(this.ending?.reason as Error)
   }
 
   /** Ends the call in so many milliseconds, its response too. */
   endIn(ms: number, error: () => Error): void {
     if (this.phase !== 'open' || ms > longestTimerMs) return
-    const timer = setTimeout(() => this.abort(error()), ms).unref()
-    const forget = this.forgetSignal
-    this.forgetSignal = () => {
-      clearTimeout(timer)
-      forget?.()
-    }
+    this.timer = setTimeout(() => this.abort(error()), ms).unref()
     this.deadlineAt = Math.min(this.deadlineAt, performance.now() + ms)
   }
 
@@ -170,6 +170,7 @@ export class CallHandler extends ForwardingHandler implements CallUnderWay, Cont
   #end(): void {
     this.phase = 'over'
     this.underWay.ended(this)
-    this.forgetSignal?.()
+    this.ending?.removeEventListener('abort', this)
+    if (this.timer !== undefined) clearTimeout(this.timer)
   }
 }

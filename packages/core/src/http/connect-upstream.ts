@@ -10,7 +10,7 @@ import { CallsUnderWay } from './calls-under-way.ts'
 import { endingFor } from './context-signal.ts'
 import { createFetch, type Fetch } from './fetch.ts'
 import { assertHandler, fail } from './forwarding-handler.ts'
-import { strippedOnRedirect, withDefaults, withReusableHeaders } from './headers.ts'
+import { strippedOnRedirect, withDefaults, withReusableHeaders, type DefaultHeaders } from './headers.ts'
 import { InContextHandler } from './in-context-handler.ts'
 import { PipelineDispatcher } from './pipeline-dispatcher.ts'
 import { RefusalGuard } from './refusal-guard.ts'
@@ -77,7 +77,7 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   const underWay = new CallsUnderWay(options)
   const guard = new RefusalGuard(() => performance.now())
   const events = new CallEvents(upstream, options.log)
-  const headers = Object.entries(options.headers)
+  const headers = isEmpty(options.headers) ? undefined : options.headers
   let closed = false
 
   const bound = options.dispatcher === undefined ? undefined : boundOrigins(options.dispatcher)
@@ -104,22 +104,21 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   const toldByRequest: Telling = { trouble, unsent: (error) => error }
   const toldByFetch: Telling = { trouble, unsent: (error) => new Unsent(error) }
 
-  const withHeaders = (given: Request, more: readonly (readonly [string, string])[]) => {
-    if (more.length === 0 || !isAmong(targets.origins, given.origin)) return given
+  const withHeaders = (given: Request, more: DefaultHeaders | undefined) => {
+    if (more === undefined || !isAmong(targets.origins, given.origin)) return given
     const request = withReusableHeaders(given)
-    const keptBack = strippedOnRedirect(
-      request,
-      more.map(([name]) => name),
-    )
-    return { ...request, headers: withDefaults(request.headers, more) ?? null, ...keptBack }
+    const keptBack = strippedOnRedirect(request, Object.keys(more))
+    return { ...request, headers: withDefaults(request.headers, more), ...keptBack }
   }
   const open = (fixed: MergedContext | undefined, given: Request, handler: Handler, telling?: Telling): boolean => {
     assertHandler(handler)
     if (closed) return refuse(handler, options.closedError())
     if (fixed !== undefined) return openIn(fixed, given, handler, telling)
     const context = options.ambient()
-    if (context !== undefined) return openIn(context, given, new InContextHandler(handler), telling)
-    return start(withHeaders(given, headers), new CallHandler(handler, underWay, telling))
+    if (context === undefined) return start(withHeaders(given, headers), new CallHandler(handler, underWay, telling))
+    // What comes of fetch comes by promises, which know their context by themselves.
+    const inContext = telling === toldByFetch ? handler : new InContextHandler(handler)
+    return openIn(context, given, inContext, telling)
   }
   const openIn = (context: MergedContext, given: Request, handler: Handler, telling?: Telling): boolean => {
     const request = withHeaders(given, headersIn(context, headers))
@@ -131,18 +130,10 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     else if (leftMs < Infinity) call.endIn(leftMs, options.deadlineError)
     return start(request, call)
   }
-  // A redirect that fetch follows may leave the allowed origins: it goes on, without the token.
-  const ownCalls = (fixed: MergedContext | undefined, telling: Telling): Pick<Dispatcher, 'dispatch'> => ({
-    dispatch(call, handler) {
-      open(fixed, call, handler, telling)
-      // What a dispatcher below means by false, waiting for its `drain`, nobody could do here.
-      return true
-    },
-  })
 
   return {
     requestIn(fixed) {
-      const calls = ownCalls(fixed, toldByRequest)
+      const calls: Pick<Dispatcher, 'dispatch'> = new OwnCalls(open, fixed, toldByRequest)
       return (input, request) => {
         try {
           const { origin, path } = targets.resolve(input)
@@ -159,7 +150,8 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     },
     fetchIn: (fixed) =>
       createFetch({
-        dispatcher: ownCalls(fixed, toldByFetch),
+        // A redirect that it follows may leave the allowed origins: it goes on, without the token.
+        dispatcher: new OwnCalls(open, fixed, toldByFetch),
         targets,
         current: fixed === undefined ? options.ambient : () => fixed,
         sentAgain: replay !== 'never' || retry !== undefined,
@@ -180,12 +172,35 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
   }
 }
 
-type Headers = readonly (readonly [string, string])[]
+type Open = (fixed: MergedContext | undefined, given: Request, handler: Handler, telling: Telling) => boolean
 
-/** Those of the context, then those of the upstream. */
-function headersIn(context: MergedContext, own: Headers): Headers {
-  const entries = Object.entries(context.headers)
-  return entries.length === 0 ? own : [...entries, ...own]
+/** As much of a dispatcher as undici's request and fetch ask for. Made for inbound requests, so a class. */
+class OwnCalls implements Pick<Dispatcher, 'dispatch'> {
+  private readonly open: Open
+  private readonly fixed: MergedContext | undefined
+  private readonly telling: Telling
+
+  constructor(open: Open, fixed: MergedContext | undefined, telling: Telling) {
+    this.open = open
+    this.fixed = fixed
+    this.telling = telling
+  }
+
+  dispatch(call: Request, handler: Handler): boolean {
+    this.open(this.fixed, call, handler, this.telling)
+    // What a dispatcher below means by false, waiting for its `drain`, nobody could do here.
+    return true
+  }
+}
+
+/** Those of the context, and those of the upstream that it does not have. */
+function headersIn({ headers }: MergedContext, own: DefaultHeaders | undefined): DefaultHeaders | undefined {
+  if (isEmpty(headers)) return own
+  return own === undefined ? headers : { ...own, ...headers }
+}
+
+function isEmpty(headers: DefaultHeaders): boolean {
+  return Object.keys(headers).length === 0
 }
 
 /** Milliseconds that calls of this context may still take, as far as it says so. */

@@ -52,13 +52,17 @@ function pairsOf(headers: NonNullable<HeadersInput>): [string, unknown][] {
   return isIterable(headers) ? [...headers] : Object.entries(headers)
 }
 
-/** A copy of the headers with those of `defaults` that they do not have. */
-export function withDefaults(headers: HeadersInput, defaults: readonly (readonly [string, string])[]): HeadersInput {
-  let all = headers
-  for (const [name, value] of defaults) {
-    if (!hasHeader(all, name.toLowerCase())) all = withHeader(all, name, value)
+/** Names in lower case. */
+export type DefaultHeaders = Readonly<Record<string, string>>
+
+/** The headers with those of `defaults` that they do not have. What the caller gave is not touched. */
+export function withDefaults(headers: HeadersInput, defaults: DefaultHeaders): NonNullable<HeadersInput> {
+  if (headers === null || headers === undefined) return defaults
+  let all: HeadersInput = headers
+  for (const name of Object.keys(defaults)) {
+    if (!hasHeader(headers, name)) all = withHeader(all, name, defaults[name] as string)
   }
-  return all
+  return all as NonNullable<HeadersInput>
 }
 
 /**

@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { once } from 'node:events'
 import { createScriptedServer, type StaticReply } from '@tokenwell/testing'
 import { Agent, request as undiciRequest } from 'undici'
 import { expect, it } from 'vitest'
+import { createUpstreams } from '../../src/index.ts'
 import { entryPoints } from './calls.ts'
 import { rejection } from '../support.ts'
 import { closing, createRealm, fixedSource, refusal, upstreamAt, warmSource } from './support.ts'
@@ -51,6 +53,29 @@ it('an interceptor below ours sees the context too, over one that others opened'
   const { dispatcher } = upstream
   await storage.run('A', () => undiciRequest(api.url, { dispatcher }))
   expect(await storage.run('B', async () => (await undiciRequest(api.url, { dispatcher })).statusCode)).toBe(200)
+  await api.close()
+})
+
+it("a call that is made while another's response is read has the context of whoever reads, and no other's", async () => {
+  const inPieces = { body: 'xx', slowBody: { chunk: 1, everyMs: 20 } }
+  const api = await createScriptedServer(({ path }) => (path === '/' ? inPieces : { body: {} }))
+  const dispatcher = closing(new Agent({ connections: 1, pipelining: 2 }))
+  const upstreams = createUpstreams({ api: { baseUrl: api.url, oauth: fixedSource(), dispatcher } })
+  const readAndCall = async () => {
+    const { body } = await upstreams.api.request('/')
+    const inner: Promise<unknown>[] = []
+    const callWith = () => inner.push(upstreams.api.request('/inner').then((answer) => answer.body.dump()))
+    body.on('data', callWith).on('end', callWith)
+    await once(body, 'close')
+    await Promise.all(inner)
+    return inner.length
+  }
+  for (const id of ['A', 'B']) {
+    const context = { headers: { 'x-request-id': id } }
+    expect(await upstreams.run(context, readAndCall)).toBe(3)
+    expect(api.requests.slice(-4).map(({ headers }) => headers['x-request-id'])).toEqual([id, id, id, id])
+  }
+  await upstreams.close()
   await api.close()
 })
 

@@ -572,6 +572,35 @@ describe('with and run', () => {
     expect(seen).toEqual(['/plain a', '/redirect b', '/target b', '/flaky b', '/flaky b'])
   })
 
+  it('a function gives the context of run when the first call asks for it, on top of the one around', async () => {
+    const api = await scripted()
+    const upstreams = oneUpstream(api.url)
+    const get = async () => (await upstreams.billing.request('/')).body.dump()
+    let asked = 0
+    const context = () => ({ headers: { 'x-request-id': `r${(asked += 1)}` } })
+    const before = upstreams.run(context, () => asked)
+    await upstreams.run({ headers: { 'x-job': 'nightly' } }, () =>
+      upstreams.run(context, () => Promise.all([get(), get()])),
+    )
+    expect({ before, asked }).toEqual({ before: 0, asked: 1 })
+    const sent = api.requests.map(({ headers }) => [headers['x-job'], headers['x-request-id']])
+    expect(sent).toEqual([
+      ['nightly', 'r1'],
+      ['nightly', 'r1'],
+    ])
+  })
+
+  it.each(['request', 'fetch'] as const)('what a function of run throws, %s rejects with', async (entry) => {
+    const api = await scripted()
+    const upstreams = oneUpstream(api.url)
+    const thrown = new Error('no tenant')
+    const context = () => {
+      throw thrown
+    }
+    expect(await upstreams.run(context, () => rejection<unknown>(upstreams.billing[entry]('/')))).toBe(thrown)
+    expect(api.requests).toEqual([])
+  })
+
   it('a set that was bound outside keeps nothing of who uses it first', async () => {
     const api = await scripted()
     const upstreams = oneUpstream(api.url)
