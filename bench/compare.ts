@@ -30,11 +30,12 @@ export interface Compared {
   readonly bytesMore: number
 }
 
-const warmUpRounds = 8
+const warmUpRounds = 10
 
 /**
  * CPU and bytes per call of each contender, in short batches that take turns, so that what the machine does besides
- * meets all alike. Ratios are taken within a round; the median of all rounds is what counts.
+ * meets all alike. Ratios are taken within a round; the median of all rounds is what counts. Nothing is collected by order: what
+ * comes after that runs on cold memory, at several times the price.
  */
 export async function compare(
   contenders: readonly Contender[],
@@ -50,7 +51,6 @@ export async function compare(
       if (contender === undefined) continue
       const { name, call } = contender
       contender.before?.()
-      globalThis.gc?.()
       const heap = process.memoryUsage().heapUsed
       const cpu = process.cpuUsage()
       for (let index = 0; index < calls; index++) await call()
@@ -60,7 +60,8 @@ export async function compare(
       // The first rounds compile.
       if (turn < warmUpRounds) continue
       us.get(name)?.push((user + system) / calls / each)
-      bytes.get(name)?.push(grown / calls / each)
+      // A collection came between.
+      if (grown > 0) bytes.get(name)?.push(grown / calls / each)
     }
   }
   const median = (of: Map<string, number[]>, name: string) => percentile(of.get(name) ?? [], 0.5)
@@ -81,10 +82,10 @@ export async function compare(
   return table([['call', 'compared with', 'CPU µs', 'ratio', 'bytes', 'bytes more'], ...rows])
 }
 
-/** Runs `main` in a process whose young space is so large that nothing is collected while bytes are counted. */
+/** Runs `main` in a process whose young space is so large that in most batches nothing is collected, so that bytes can be counted. */
 export async function measuring(file: string, main: () => Promise<void>): Promise<void> {
-  if (process.execArgv.includes('--expose-gc')) return main()
-  // What waits for its turn would be compiled anew after so many collections.
-  const flags = ['--expose-gc', '--no-flush-bytecode', '--max-semi-space-size=256', '--min-semi-space-size=256']
-  execFileSync(process.execPath, [...flags, file], { stdio: 'inherit' })
+  if (process.execArgv.includes(roomy[0])) return main()
+  execFileSync(process.execPath, [...roomy, file], { stdio: 'inherit' })
 }
+
+const roomy = ['--max-semi-space-size=128', '--min-semi-space-size=128'] as const

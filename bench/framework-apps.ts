@@ -1,9 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { createRequire } from 'node:module'
 import type { Upstream, Upstreams } from '../packages/core/dist/index.js'
-import { tokenwell as expressAdapter } from '../packages/express/dist/index.js'
-import { tokenwell as fastifyAdapter } from '../packages/fastify/dist/index.js'
-import { InjectUpstream, TokenwellModule } from '../packages/nestjs/dist/index.js'
 
 /** What a handler is given. */
 export interface Incoming {
@@ -14,7 +11,9 @@ export type Handler = (request: Incoming) => unknown
 
 /** A service that answers `/hello` with what `handler` gives, with these upstreams mounted, with a layer that does nothing, or
  * with neither. */
-export type Framework = (handler: Handler, mounted: Upstreams<'billing'> | 'nothing' | undefined) => Promise<Server>
+export type Framework = (handler: Handler, mounted: Mounted) => Promise<Server>
+
+export type Mounted = Upstreams<'billing'> | 'nothing' | undefined
 
 type Next = (error?: unknown) => void
 
@@ -46,16 +45,18 @@ interface NestApp {
 }
 
 // Each as its adapter's own package has it.
-const ofExpress = createRequire(new URL('../packages/express/package.json', import.meta.url))
-const ofNest = createRequire(new URL('../packages/nestjs/package.json', import.meta.url))
-const ofFastify = createRequire(new URL('../packages/fastify/package.json', import.meta.url))
+const ofPackage = (name: string) => createRequire(new URL(`../packages/${name}/package.json`, import.meta.url))
+const ofExpress = ofPackage('express')
+const ofFastify = ofPackage('fastify')
+const ofNest = ofPackage('nestjs')
 
 const withExpress =
   (module: string): Framework =>
   async (handler, mounted) => {
     const app = (ofExpress(module) as () => ExpressApp)()
+    const { tokenwell } = await import('../packages/express/dist/index.js')
     if (mounted === 'nothing') app.use((_req: unknown, _res: unknown, next: Next) => next())
-    else if (mounted !== undefined) app.use(expressAdapter(mounted))
+    else if (mounted !== undefined) app.use(tokenwell(mounted))
     app.get('/hello', (req, res, next) => {
       const answer = handler(req)
       if (answer instanceof Promise) answer.then((body) => res.json(body), next)
@@ -68,8 +69,9 @@ const withFastify: Framework = async (handler, mounted) => {
   const server = createServer()
   const serverFactory = (listener: () => void) => server.on('request', listener)
   const app = (ofFastify('fastify') as (options: object) => FastifyApp)({ serverFactory })
+  const { tokenwell } = await import('../packages/fastify/dist/index.js')
   if (mounted === 'nothing') app.addHook('onRequest', (_request, _reply, done) => done())
-  else if (mounted !== undefined) await app.register(fastifyAdapter, { upstreams: mounted, closeOnShutdown: false })
+  else if (mounted !== undefined) await app.register(tokenwell, { upstreams: mounted, closeOnShutdown: false })
   app.get('/hello', async (request) => handler(request))
   await app.ready()
   return server
@@ -78,6 +80,7 @@ const withFastify: Framework = async (handler, mounted) => {
 const withNest =
   (platform: 'Express' | 'Fastify'): Framework =>
   async (handler, mounted) => {
+    const { InjectUpstream, TokenwellModule } = await import('../packages/nestjs/dist/index.js')
     const adapters = ofNest(`@nestjs/platform-${platform.toLowerCase()}`) as Record<string, new () => object>
     const { NestFactory } = ofNest('@nestjs/core') as {
       NestFactory: { create(root: object, adapter: object | undefined, options: object): Promise<NestApp> }
@@ -117,6 +120,9 @@ export const frameworks: Readonly<Record<string, Framework>> = {
   'Express 4': withExpress('express-4'),
   'Express 5': withExpress('express'),
   'Fastify 5': withFastify,
+  // In processes that take Nest 11 for Nest.
+  'Nest 11 on Express': withNest('Express'),
+  'Nest 11 on Fastify': withNest('Fastify'),
   'Nest 12 on Express': withNest('Express'),
   'Nest 12 on Fastify': withNest('Fastify'),
 }

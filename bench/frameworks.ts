@@ -1,137 +1,159 @@
 /**
  * What an adapter costs the service that mounts it: a handler that says hello with and without the adapter, and one that makes
- * a warm call beside the same one with hand-written undici and a fixed header. This process is the service, so that CPU and
- * bytes are its alone; its callers and the API are processes of their own. Takes the name of a framework to measure it alone.
+ * a warm call beside the same one with hand-written undici and a fixed header. Each is a process, and more than one, since two
+ * processes of the same code are not equally fast. `FRAMEWORK='Fastify 5'` measures one framework, `ROUNDS=40` longer.
  */
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Agent, fetch } from 'undici'
-import { clientSecretBasic, createUpstreams } from '../packages/core/dist/index.js'
-import { beCallers, startCallers, type Callers } from './callers.ts'
-import { measuring } from './compare.ts'
+import { join } from 'node:path'
+import { Pool } from 'undici'
 import { percentile, round, table } from './figures.ts'
-import { frameworks, type Framework, type Handler } from './framework-apps.ts'
-import { startServers } from './servers.ts'
+import { frameworks } from './framework-apps.ts'
+import { layers, type ServiceOptions, type Usage } from './framework-service.ts'
+import { publish } from './publish.ts'
+import { startServers, type BenchServers } from './servers.ts'
 
-const rounds = Number(process.env['ROUNDS'] ?? 30)
-// They compile.
-const warmUpRounds = Math.ceil(rounds / 6)
+const rounds = Number(process.env['ROUNDS'] ?? 16)
+const copies = 3
+const concurrency = 16
+const batch = 400
+// Compiles what is hot, and optimizes it.
+const warmUp = 4000
 
-interface Service {
+const nest11 = new URL('../packages/nestjs-11/register.ts', import.meta.url).href
+
+type HandlerName = ServiceOptions['handler']
+
+/** What each handler is compared with. The last one is the noise: other processes of the same. */
+const compared: readonly (readonly [name: string, HandlerName, bare: string])[] = [
+  ['hello', 'hello', 'hello'],
+  ['hello, adapter mounted', 'hello, adapter mounted', 'hello'],
+  ['hello, a layer that does nothing', 'hello, a layer that does nothing', 'hello'],
+  ['hello again (noise)', 'hello', 'hello'],
+  ['request by undici', 'request by undici', 'request by undici'],
+  ['request by upstream', 'request by upstream', 'request by undici'],
+  ['request by undici again (noise)', 'request by undici', 'request by undici'],
+  ['fetch by undici', 'fetch by undici', 'fetch by undici'],
+  ['fetch by upstream', 'fetch by upstream', 'fetch by undici'],
+]
+
+class Service {
   readonly name: string
-  /** What it is compared with. */
-  readonly bare: string
-  readonly url: string
-  /** CPU, time and memory that a request took, round by round. */
-  readonly us: number[]
-  readonly elapsedUs: number[]
-  readonly bytes: number[]
+  /** CPU and time that a request took, round by round, and memory. */
+  readonly us: number[] = []
+  readonly elapsedUs: number[] = []
+  readonly bytes: number[] = []
+  readonly #child: ChildProcess
+  #pool: Pool | undefined
+  #path = '/'
+
+  constructor(name: string, options: ServiceOptions) {
+    this.name = name
+    const env = { ...process.env, TOKENWELL_BENCH_SERVICE: JSON.stringify(options), NODE_NO_WARNINGS: '1' }
+    const execArgv = options.framework.startsWith('Nest 11') ? ['--import', nest11] : []
+    this.#child = fork(join(import.meta.dirname, 'framework-service.ts'), { env, execArgv })
+  }
+
+  async start(): Promise<void> {
+    const [url] = (await once(this.#child, 'message')) as [string]
+    const { origin, pathname } = new URL(url)
+    this.#pool = new Pool(origin, { connections: concurrency })
+    this.#path = pathname
+  }
+
+  async call(requests: number): Promise<void> {
+    let left = requests
+    const caller = async () => {
+      while (left > 0) {
+        left -= 1
+        const answer = await this.#pool?.request({ path: this.#path, method: 'GET' })
+        await answer?.body.dump()
+        if (answer?.statusCode !== 200) throw new Error(`${this.name} answered ${answer?.statusCode}`)
+      }
+    }
+    await Promise.all(Array.from({ length: concurrency }, caller))
+  }
+
+  async measure(): Promise<void> {
+    const before = await this.#usage()
+    const began = performance.now()
+    await this.call(batch)
+    const elapsedMs = performance.now() - began
+    const after = await this.#usage()
+    this.elapsedUs.push((elapsedMs * 1000) / batch)
+    this.us.push((after.cpuUs - before.cpuUs) / batch)
+    this.bytes.push((after.bytes - before.bytes) / batch)
+  }
+
+  stop(): void {
+    void this.#pool?.destroy()
+    this.#child.kill()
+  }
+
+  async #usage(): Promise<Usage> {
+    this.#child.send('usage')
+    const [usage] = (await once(this.#child, 'message')) as [Usage]
+    return usage
+  }
 }
 
-/** Services take turns in short batches, another one first each time, so that what the machine does besides meets all alike. */
-async function measure(services: readonly Service[], callers: Callers): Promise<void> {
+const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** One handler: its processes together, round by round. */
+function together(services: readonly Service[], name: string) {
+  const mine = services.filter((service) => service.name === name)
+  const each = (figure: 'us' | 'elapsedUs' | 'bytes') =>
+    Array.from({ length: rounds }, (_, turn) => average(mine.map((service) => service[figure][turn] ?? Number.NaN)))
+  return { us: each('us'), elapsedUs: each('elapsedUs'), bytes: average(each('bytes')) }
+}
+
+async function measure(framework: string, { apiUrl, tokenEndpoint }: BenchServers) {
+  const services = Array.from({ length: copies }, () =>
+    compared.map(([name, handler]) => new Service(name, { framework, handler, apiUrl, tokenEndpoint })),
+  ).flat()
+  for (const service of services) await service.start()
+  for (const service of services) await service.call(warmUp)
+  // They take turns in short batches, another one first each time, so that what the machine does besides meets all alike.
   for (let turn = 0; turn < rounds; turn++) {
     for (let index = 0; index < services.length; index++) {
-      const service = services[(index + turn) % services.length]
-      if (service === undefined) continue
-      globalThis.gc?.()
-      const heap = process.memoryUsage().heapUsed
-      const [cpu, start] = [process.cpuUsage(), performance.now()]
-      const requests = await callers.call(service.url)
-      const { user, system } = process.cpuUsage(cpu)
-      if (turn < warmUpRounds) continue
-      service.elapsedUs.push(((performance.now() - start) * 1000) / requests)
-      service.us.push((user + system) / requests)
-      service.bytes.push((process.memoryUsage().heapUsed - heap) / requests)
+      await services[(index + turn) % services.length]?.measure()
     }
   }
-}
-
-function report(services: readonly Service[]): string {
-  const bytesOf = ({ bytes }: Service) => percentile(bytes, 0.5)
-  const rows = services.map((service) => {
-    const bare = services.find(({ name }) => name === service.bare) ?? service
+  for (const service of services) service.stop()
+  return compared.map(([name, , bareName]) => {
+    const [own, bare] = [together(services, name), together(services, bareName)]
     // Round by round, since a machine that others use is not as fast in one as in the next.
-    const ratios = service.us.map((us, turn) => (bare.us[turn] ?? us) / us)
-    return [
-      service.name,
-      // The lower quartile: whatever else the machine does only ever adds.
-      round(1_000_000 / percentile(service.elapsedUs, 0.25), 0),
-      round(percentile(service.us, 0.25), 1),
-      round(percentile(ratios, 0.5), 3),
-      `${round(percentile(ratios, 0.25), 3)} – ${round(percentile(ratios, 0.75), 3)}`,
-      round(bytesOf(service), 0),
-      round(bytesOf(service) - bytesOf(bare), 0),
-    ]
+    const ratios = own.us.map((us, turn) => (bare.us[turn] ?? us) / us)
+    return {
+      framework,
+      name,
+      perSecond: 1_000_000 / percentile(own.elapsedUs, 0.5),
+      cpuUs: percentile(own.us, 0.5),
+      ratio: percentile(ratios, 0.5),
+      quartiles: [percentile(ratios, 0.25), percentile(ratios, 0.75)] as const,
+      bytes: own.bytes,
+      bytesMore: own.bytes - bare.bytes,
+    }
   })
-  return table([['handler', 'requests per second', 'µs of CPU', 'ratio', 'quartiles', 'bytes', 'bytes more'], ...rows])
 }
 
-async function main(): Promise<void> {
-  const servers = await startServers()
-  const callers = await startCallers()
-  const { apiUrl: origin, tokenEndpoint } = servers
-  const oauth = { tokenEndpoint, clientId: 'orders', clientAuth: clientSecretBasic('secret') }
-  const upstreams = createUpstreams({ billing: { baseUrl: origin, oauth } })
-  const { value } = await upstreams.billing.tokens.get()
-  const headers = { authorization: `Bearer ${value}` }
-  const dispatcher = new Agent()
-
-  const hello: Handler = () => ({ hello: 'world' })
-  const handlers: Readonly<Record<string, readonly [bare: string, Handler, ...(readonly string[])]>> = {
-    hello: ['hello', hello],
-    'hello, adapter mounted': ['hello', hello, 'adapter'],
-    'hello, a layer that does nothing': ['hello', hello, 'nothing'],
-    'hello again (noise)': ['hello', hello],
-    'request by undici': [
-      'request by undici',
-      async () => (await dispatcher.request({ origin, path: '/x', method: 'GET', headers })).body.json(),
-    ],
-    'request by undici again (noise)': [
-      'request by undici',
-      async () => (await dispatcher.request({ origin, path: '/x', method: 'GET', headers })).body.json(),
-    ],
-    'request by upstream': [
-      'request by undici',
-      async ({ upstreams: bound }) => (await bound?.billing.request('/x'))?.body.json(),
-      'adapter',
-    ],
-    'fetch by undici': ['fetch by undici', async () => (await fetch(`${origin}/x`, { dispatcher, headers })).json()],
-    'fetch by upstream': [
-      'fetch by undici',
-      async ({ upstreams: bound }) => (await bound?.billing.fetch('/x'))?.json(),
-      'adapter',
-    ],
-  }
-
-  const running: Server[] = []
-  const start = async (framework: Framework, name: string): Promise<Service> => {
-    const [bare = name, handler = hello, layer] = handlers[name] ?? []
-    const server = await framework(
-      handler,
-      layer === 'adapter' ? upstreams : layer === 'nothing' ? 'nothing' : undefined,
-    )
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    running.push(server)
-    const { port } = server.address() as AddressInfo
-    return { name, bare, url: `http://127.0.0.1:${port}`, us: [], elapsedUs: [], bytes: [] }
-  }
-  const only = process.env['FRAMEWORK'] ?? ''
-  for (const [name, framework] of Object.entries(frameworks)) {
-    if (!name.startsWith(only)) continue
-    const services = await Promise.all(Object.keys(handlers).map((handler) => start(framework, handler)))
-    await measure(services, callers)
-    console.log(`${name}\n${report(services)}\n`)
-  }
-  for (const server of running) {
-    server.closeAllConnections()
-    server.close()
-  }
-  await Promise.all([upstreams.close(), dispatcher.close()])
-  callers.stop()
-  servers.stop()
+const servers = await startServers()
+const rows = []
+for (const framework of Object.keys(frameworks)) {
+  if (!framework.startsWith(process.env['FRAMEWORK'] ?? '')) continue
+  const found = await measure(framework, servers)
+  rows.push(...found)
+  const head = ['handler', 'requests per second', 'µs of CPU', 'ratio', 'quartiles', 'bytes', 'bytes more']
+  const lines = found.map(({ name, perSecond, cpuUs, ratio, quartiles: [low, high], bytes, bytesMore }) => [
+    name,
+    round(perSecond, 0),
+    round(cpuUs, 1),
+    round(ratio, 3),
+    `${round(low, 3)} – ${round(high, 3)}`,
+    round(bytes, 0),
+    round(bytesMore, 0),
+  ])
+  console.log(`${framework}\n${table([head, ...lines])}\n`)
 }
-
-if (process.env['TOKENWELL_BENCH_CALLERS'] === '1') beCallers()
-else await measuring(import.meta.filename, main)
+publish({ rounds, copies, rows })
+servers.stop()
