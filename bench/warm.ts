@@ -1,19 +1,25 @@
 /**
  * Warm calls of every contender: all tokens are fresh. Contenders take turns in short batches, another one first in each round,
- * so that what the machine does besides meets all alike, and each figure is a ratio to the limit's of the same round.
+ * so that what the machine does besides meets all alike, and each figure is a ratio to the limit's of the same round. All of them
+ * start anew several times: two processes of the same code may be a fifth apart for as long as they live.
  */
-import { assemble, bareClients, limit, noise, tokenClients, type Runner } from './field.ts'
+import { assemble, bareClients, limit, noise, tokenClients, type Field, type Runner } from './field.ts'
 import { percentile, round, spread, table, withSpread, type Spread } from './figures.ts'
 import { publish, quick } from './publish.ts'
 import { startServers } from './servers.ts'
 import { failuresOf, total } from './tally.ts'
 
-const rounds = quick ? 2 : 18
+const generations = quick ? 1 : 3
+const rounds = quick ? 2 : 8
+// What is hot is compiled by then, and optimized.
+const warmUp = quick ? 100 : 3000
 const settings = [
-  { concurrency: 1, calls: 120 },
-  { concurrency: 16, calls: 320 },
-  { concurrency: 64, calls: 640 },
+  { concurrency: 1, calls: 250 },
+  { concurrency: 16, calls: 640 },
+  { concurrency: 64, calls: 1280 },
 ]
+
+type Setting = (typeof settings)[number]
 
 interface Batch {
   readonly perSecond: number
@@ -52,16 +58,20 @@ async function batchOf(runner: Runner, calls: number, concurrency: number): Prom
   }
 }
 
-async function measure(runners: readonly Runner[], concurrency: number, calls: number): Promise<WarmRow[]> {
-  const seen = new Map<string, Batch[]>(runners.map(({ file }) => [file, []]))
-  // Compiles, and opens the connections.
-  for (const runner of runners) await runner.batch(quick ? calls : 4 * calls, concurrency)
+/** Batches by the contender's file. */
+type Seen = ReadonlyMap<string, Batch[]>
+
+async function measure(runners: readonly Runner[], { concurrency, calls }: Setting, seen: Seen): Promise<void> {
+  for (const runner of runners) await runner.batch(warmUp, concurrency)
   for (let turn = 0; turn < rounds; turn++) {
     for (let index = 0; index < runners.length; index++) {
       const runner = runners[(index + turn) % runners.length]
       if (runner !== undefined) seen.get(runner.file)?.push(await batchOf(runner, calls, concurrency))
     }
   }
+}
+
+function rowsOf(runners: readonly Runner[], { concurrency }: Setting, seen: Seen): WarmRow[] {
   const values = (file: string, figure: keyof Batch) => (seen.get(file) ?? []).map((batch) => batch[figure])
   const against = (file: string, bare: string, figure: keyof Batch) => {
     const bares = values(bare, figure)
@@ -87,13 +97,21 @@ async function measure(runners: readonly Runner[], concurrency: number, calls: n
 }
 
 const servers = await startServers()
-const field = await assemble([...bareClients, noise, ...tokenClients], servers)
-const rows: WarmRow[] = []
-for (const { concurrency, calls } of settings) {
-  const measured = await measure(field.runners, concurrency, calls)
-  rows.push(...measured)
+const contenders = [...bareClients, noise, ...tokenClients]
+const seen = settings.map(() => new Map<string, Batch[]>(contenders.map((file) => [file, []])))
+let rows: WarmRow[] = []
+let absent: Field['absent'] = []
+for (let generation = 0; generation < generations; generation++) {
+  const field = await assemble(contenders, servers)
+  for (const [index, setting] of settings.entries()) await measure(field.runners, setting, seen[index] ?? new Map())
+  rows = settings.flatMap((setting, index) => rowsOf(field.runners, setting, seen[index] ?? new Map()))
+  absent = field.absent
+  field.stop()
+}
+for (const { concurrency } of settings) {
   console.log(`${concurrency} at once`)
   const head = ['contender', 'CPU µs', 'CPU', 'CPU to its bare client', 'requests/s', 'p50', 'p99', 'failed']
+  const measured = rows.filter((row) => row.concurrency === concurrency)
   const lines = measured.map((row) => [
     row.name,
     round(row.cpuUs, 0),
@@ -106,6 +124,5 @@ for (const { concurrency, calls } of settings) {
   ])
   console.log(`${table([head, ...lines])}\n`)
 }
-publish({ rounds, rows, absent: field.absent })
-field.stop()
+publish({ rounds: rounds * generations, rows, absent })
 servers.stop()
