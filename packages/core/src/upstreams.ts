@@ -110,7 +110,13 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
         return storage.run(() => merged, fn)
       }
       let made: MergedContext | undefined
-      return storage.run(() => (made ??= merge(context())), fn)
+      let ask: (() => CallContext) | undefined = context
+      return storage.run(() => {
+        made ??= merge(ask?.() ?? {})
+        // A connection that is opened inside keeps this for as long as it lives: of a request, only what calls had of it.
+        ask = undefined
+        return made
+      }, fn)
     },
     requestContext,
     warmUp: async () => {

@@ -1,6 +1,8 @@
 /** Not a test: a process of `allocations.test.ts`, which prints how many bytes a warm call allocates beyond one of bare undici. */
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Dispatcher, fetch } from 'undici'
-import { clientSecretBasic, createUpstream } from '../../src/index.ts'
+import { clientSecretBasic, createUpstreams } from '../../src/index.ts'
 
 const token = 'x'.repeat(1000)
 const answer = JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 3600 })
@@ -22,16 +24,19 @@ class InstantServer extends Dispatcher {
 const calls = 200
 const batches = 5
 const api = new InstantServer()
-const upstream = createUpstream({
-  baseUrl: 'https://api.example/v1',
-  dispatcher: api,
-  oauth: {
-    tokenEndpoint: 'https://as.example/token',
-    clientId: 'orders',
-    clientAuth: clientSecretBasic('s3cret'),
+const upstreams = createUpstreams({
+  upstream: {
+    baseUrl: 'https://api.example/v1',
     dispatcher: api,
+    oauth: {
+      tokenEndpoint: 'https://as.example/token',
+      clientId: 'orders',
+      clientAuth: clientSecretBasic('s3cret'),
+      dispatcher: api,
+    },
   },
 })
+const { upstream } = upstreams
 await upstream.tokens.get()
 const authorization = `Bearer ${token}`
 const options = { origin: 'https://api.example', path: '/v1/x', method: 'GET' } as const
@@ -54,17 +59,26 @@ const dispatched = (dispatcher: Dispatcher, headers?: Record<string, string>) =>
   return promise
 }
 
+const contextOf = upstreams.requestContext()
+const inbound = { headers: { host: 'orders.example', traceparent: '00-a-b-01' } } as unknown as IncomingMessage
+const responding = () => new EventEmitter() as ServerResponse
+const bareCall = async () => dump(await api.request({ ...options, headers: { authorization } }))
+
+const servedBare = async () => {
+  responding()
+  await bareCall()
+}
+
 type Call = () => Promise<unknown>
 const pairs: Record<string, readonly [bare: Call, own: Call]> = {
-  request: [
-    async () => dump(await api.request({ ...options, headers: { authorization } })),
-    async () => dump(await upstream.request('/x')),
-  ],
+  request: [bareCall, async () => dump(await upstream.request('/x'))],
   dispatcher: [dispatched(api, { authorization }), dispatched(upstream.dispatcher)],
   fetch: [
     async () => (await fetch('https://api.example/v1/x', { headers: { authorization }, dispatcher: api })).text(),
     async () => (await upstream.fetch('/x')).text(),
   ],
+  // For an inbound request.
+  with: [servedBare, async () => dump(await upstreams.with(contextOf(inbound, responding())).upstream.request('/x'))],
 }
 
 async function bytesPerCall(call: Call): Promise<number> {
@@ -84,4 +98,4 @@ for (const [name, [bare, own]] of Object.entries(pairs)) {
   more[name] = Math.round((await bytesPerCall(own)) - ofBare)
 }
 console.log(JSON.stringify(more))
-await upstream.close()
+await upstreams.close()
