@@ -14,7 +14,7 @@ import { createDpopProofs, createTokenRequestProofs } from './source/dpop-proofs
 import { createEndpointSource } from './source/endpoint-source.ts'
 import { memoryTokenCache } from './source/memory-token-cache.ts'
 import { MetadataSource } from './source/metadata-source.ts'
-import { tokenKey, tokenKeyText, type Confirmation, type TokenKeyIdentity } from './source/token-key.ts'
+import { keyOfText, tokenKey, tokenKeyText, type Confirmation, type TokenKeyIdentity } from './source/token-key.ts'
 import type { TokenSource } from './source/token-source.ts'
 
 const maxFlights = 1000
@@ -197,7 +197,7 @@ function plansWith(identity: TokenKeyIdentity, grant: Grant): PlanOf {
     const text = tokenKeyText(identity, parameters)
     const before = byText.get(text)
     if (before !== undefined) return before
-    const made = Object.freeze({ key: tokenKey(identity, parameters), parameters })
+    const made = Object.freeze({ key: keyOfText(text), parameters })
     byText.set(text, made)
     return made
   }

@@ -180,7 +180,7 @@ export const brokenCaches: Record<string, [typeof ToyCache, rule: string]> = {
         return this.entries.get(key)
       }
     },
-    'reading an entry makes another the least recently used',
+    'an entry that was read outlives one that was not',
   ],
   'that drops the oldest however often it is set': [
     class extends ToyCache {
@@ -188,6 +188,6 @@ export const brokenCaches: Record<string, [typeof ToyCache, rule: string]> = {
         this.entries.set(key, entry)
       }
     },
-    'setting an entry again makes another the least recently used',
+    'an entry that was set again outlives one that was not',
   ],
 }

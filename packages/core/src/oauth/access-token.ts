@@ -49,8 +49,9 @@ class IssuedAccessToken implements AccessToken {
     this.expiresAt = fields.expiresAt
     this.scope = fields.scope
     this.generation = fields.generation
-    this.#value = fields.value
     this.#authorization = `${this.tokenType} ${fields.value}`
+    // A part of the other, so that a token takes its room once.
+    this.#value = this.#authorization.slice(this.tokenType.length + 1)
     Object.freeze(this)
   }
 

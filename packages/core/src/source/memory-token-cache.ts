@@ -5,7 +5,10 @@ import type { CachedToken, TokenCache } from './token-cache.ts'
 
 /** Options of {@link memoryTokenCache}. */
 export interface MemoryTokenCacheOptions {
-  /** How many tokens are kept; the least recently used goes first. Default 1000; at least 1. */
+  /**
+   * How many tokens are kept. Of more, the one that was set first goes, unless it was looked up since: then it is spared
+   * once. Default 1000; at least 1.
+   */
   readonly maxEntries?: number | undefined
 }
 

@@ -14,7 +14,7 @@ export interface TenantSourceOptions {
   readonly upstream: string | undefined
   /** Makes the source of one tenant. What it throws is what the call fails with, and is not remembered. */
   make(tenant: string): TokenSource
-  /** How many are kept; the least recently used is closed first. */
+  /** How many are kept; the one that was made first is closed first, unless it was used since: then it is spared once. */
   readonly maxTenants: number
 }
 

@@ -26,7 +26,12 @@ const schemaVersion = 3
  * which token the server issues, and of no secret.
  */
 export function tokenKey(identity: TokenKeyIdentity, parameters: TokenParameters): string {
-  return hash('sha256', tokenKeyText(identity, parameters), 'base64url')
+  return keyOfText(tokenKeyText(identity, parameters))
+}
+
+/** The key of what {@link tokenKeyText} gave, for who has that already. */
+export function keyOfText(text: string): string {
+  return hash('sha256', text, 'base64url')
 }
 
 /** What is hashed. Positions are fixed, so that no two lists can run together. */

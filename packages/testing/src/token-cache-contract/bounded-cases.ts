@@ -13,7 +13,7 @@ export const boundedCases: readonly CaseBody[] = [
     },
   },
   {
-    name: 'reading an entry makes another the least recently used',
+    name: 'an entry that was read outlives one that was not',
     maxEntries: 2,
     check: async (cache) => {
       await setAll(cache, ['a', 'b'])
@@ -23,7 +23,7 @@ export const boundedCases: readonly CaseBody[] = [
     },
   },
   {
-    name: 'setting an entry again makes another the least recently used',
+    name: 'an entry that was set again outlives one that was not',
     maxEntries: 2,
     check: async (cache) => {
       await setAll(cache, ['a', 'b', 'a', 'c'])

@@ -36,7 +36,7 @@ export interface TokenCacheContractOptions<Entry extends object> {
   readonly describe: (entry: Entry) => EntryDescription
   /** Turns a name into a key of the form that the cache expects. Default: the name itself. */
   readonly keyOf?: (name: string) => string
-  /** Whether `create` honours `maxEntries` and drops the least recently used entry. Default: false. */
+  /** Whether `create` honours `maxEntries` and drops entries that were neither read nor set again before those that were. Default: false. */
   readonly bounded?: boolean
 }
 
