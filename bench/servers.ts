@@ -16,6 +16,8 @@ export interface TokenEndpointSettings {
 export interface BenchServers {
   readonly tokenEndpoint: string
   readonly apiUrl: string
+  /** The same API on more ports, if more were asked for: who opens connections by the thousand runs out of ports of its own to one. */
+  readonly apiUrls: readonly string[]
   set(settings: Partial<TokenEndpointSettings>): void
   /** Has the API refuse every token that was issued so far, but the one of the client `limit`. */
   revoke(): void
@@ -25,10 +27,10 @@ export interface BenchServers {
 }
 
 /** Starts both servers. */
-export async function startServers(settings: Partial<TokenEndpointSettings> = {}): Promise<BenchServers> {
-  const env = { ...process.env, TOKENWELL_BENCH: JSON.stringify(settings) }
+export async function startServers(settings: Partial<TokenEndpointSettings> = {}, apiPorts = 1): Promise<BenchServers> {
+  const env = { ...process.env, TOKENWELL_BENCH: JSON.stringify(settings), TOKENWELL_BENCH_PORTS: String(apiPorts) }
   const child = fork(import.meta.filename, { env, execArgv: [] })
-  const [urls] = (await once(child, 'message')) as [{ tokenEndpoint: string; apiUrl: string }]
+  const [urls] = (await once(child, 'message')) as [Pick<BenchServers, 'tokenEndpoint' | 'apiUrl' | 'apiUrls'>]
   return {
     ...urls,
     set: (changes) => void child.send({ set: changes }),
@@ -140,7 +142,9 @@ async function serve(): Promise<void> {
     }
   })
   process.on('disconnect', () => process.exit())
-  process.send?.({ tokenEndpoint: `${await listen(token)}/token`, apiUrl: await listen(api) })
+  const ports = Array.from({ length: Number(process.env['TOKENWELL_BENCH_PORTS'] ?? 1) }, () => listen(api))
+  const apiUrls = await Promise.all(ports)
+  process.send?.({ tokenEndpoint: `${await listen(token)}/token`, apiUrl: apiUrls[0], apiUrls })
 }
 
 if (import.meta.main) await serve()

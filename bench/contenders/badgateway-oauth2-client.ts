@@ -1,6 +1,7 @@
 /** `OAuth2Fetch` of @badgateway/oauth2-client, which keeps the token, replays after a 401 and is on Node's built-in fetch. */
 import { OAuth2Client, OAuth2Fetch } from '@badgateway/oauth2-client'
 import type { Contender } from '../contender.ts'
+import { closeBuiltInConnections } from './built-in-connections.ts'
 import { versionOf } from '../version-of.ts'
 
 export default {
@@ -16,7 +17,7 @@ export default {
         await response.text()
         return response.status
       },
-      async close() {},
+      close: closeBuiltInConnections,
     }
   },
 } satisfies Contender

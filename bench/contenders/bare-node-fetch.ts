@@ -1,5 +1,6 @@
 /** Node's built-in fetch with a fixed header. */
 import type { Contender } from '../contender.ts'
+import { closeBuiltInConnections } from './built-in-connections.ts'
 
 export default {
   name: 'built-in fetch, fixed header',
@@ -12,7 +13,7 @@ export default {
         await response.text()
         return response.status
       },
-      async close() {},
+      close: closeBuiltInConnections,
     }
   },
 } satisfies Contender

@@ -1,5 +1,6 @@
 /** Node's built-in fetch with the cache that people write by hand. */
 import type { Contender } from '../contender.ts'
+import { closeBuiltInConnections } from './built-in-connections.ts'
 import { requestToken } from '../request-token.ts'
 import { UsersCache } from './users-cache.ts'
 
@@ -15,7 +16,7 @@ export default {
         await response.text()
         return response.status
       },
-      async close() {},
+      close: closeBuiltInConnections,
     }
   },
 } satisfies Contender

@@ -10,6 +10,7 @@ import {
   type NetworkResponse,
 } from '@azure/msal-node'
 import type { Contender } from '../contender.ts'
+import { closeBuiltInConnections } from './built-in-connections.ts'
 import { versionOf } from '../version-of.ts'
 
 const authority = 'https://as.example/tenant'
@@ -53,7 +54,7 @@ export default {
         await response.text()
         return response.status
       },
-      async close() {},
+      close: closeBuiltInConnections,
     }
   },
 } satisfies Contender

@@ -4,6 +4,7 @@
  */
 import * as oidc from 'openid-client'
 import type { Contender } from '../contender.ts'
+import { closeBuiltInConnections } from './built-in-connections.ts'
 import { UsersCache } from './users-cache.ts'
 import { versionOf } from '../version-of.ts'
 
@@ -27,7 +28,7 @@ export default {
         await response.text()
         return response.status
       },
-      async close() {},
+      close: closeBuiltInConnections,
     }
   },
 } satisfies Contender

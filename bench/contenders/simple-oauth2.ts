@@ -4,6 +4,7 @@
  */
 import { ClientCredentials } from 'simple-oauth2'
 import type { Contender } from '../contender.ts'
+import { closeBuiltInConnections } from './built-in-connections.ts'
 import { UsersCache } from './users-cache.ts'
 import { versionOf } from '../version-of.ts'
 
@@ -30,7 +31,7 @@ export default {
         await response.text()
         return response.status
       },
-      async close() {},
+      close: closeBuiltInConnections,
     }
   },
 } satisfies Contender
