@@ -80,14 +80,21 @@ export class Flights<Result> {
   wait(flight: Flight<Result>, signal: AbortSignal | undefined): Promise<Result> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     const { upstream } = this.#options
-    const own = flight.promise.catch((error: unknown) => {
-      throw error instanceof TokenwellError ? error.reissue({ upstream }) : error
-    })
-    if (signal === undefined) return own
+    // One promise for a wait that a signal may end: a thousand first calls make a thousand of these.
     return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal.reason)
-      signal.addEventListener('abort', onAbort, { once: true })
-      own.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+      const onAbort = () => reject(signal?.reason)
+      const forget = () => signal?.removeEventListener('abort', onAbort)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      flight.promise.then(
+        (result) => {
+          forget()
+          resolve(result)
+        },
+        (error: unknown) => {
+          forget()
+          reject(error instanceof TokenwellError ? error.reissue({ upstream }) : error)
+        },
+      )
     })
   }
 
