@@ -4,9 +4,7 @@ import { tokenHit, type TokenRenewalEvent } from '../diagnostics/channels.ts'
 import { Notices, type NoticeLog } from '../diagnostics/notices.ts'
 import { TokenEvents } from '../diagnostics/token-events.ts'
 import { TokenwellError } from '../errors.ts'
-import type { TokenParameters } from '../grants/grant.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
-import { untilAborted } from '../until-aborted.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { closedError, Flights, type Flight } from './coalescing.ts'
 import type { CredentialTrail } from './credential-trail.ts'
@@ -14,41 +12,20 @@ import type { DpopProofs } from './dpop-proofs.ts'
 import { FleetTurns } from './fleet-turns.ts'
 import { RequestOutcomes, type Health } from './health.ts'
 import { KeepWarm } from './keep-warm.ts'
-import { ageMs, stateAt, type RenewalOptions, type TokenState } from './lifetime.ts'
+import type { RenewalOptions } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
 import { NegativeCache } from './negative-cache.ts'
 import { RecentClock } from './recent-clock.ts'
 import { RenewalBackoff } from './renewal-backoff.ts'
 import { withRetries } from './retrying.ts'
+import { askInTurn, type Ask } from './shared-request.ts'
 import { SharedTier } from './shared-tier.ts'
 import { Sweeper } from './sweeper.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
+import type { IssuedToken, TokenAttempt, TokenPlan } from './token-plan.ts'
 import type { GetTokenOptions, TokenSource } from './token-source.ts'
 import { TokenTrouble } from './token-trouble.ts'
-
-/** A token just issued. Without a lifetime it is for those who wait for it now, and is not kept. */
-export interface IssuedToken {
-  readonly token: AccessToken
-  readonly lifetime: CachedToken['lifetime'] | undefined
-  /** Where to keep it, if not under the key that was asked for: what a token is bound to may change meanwhile. */
-  readonly key?: string
-}
-
-/** One combination of parameters, with its token key. */
-export interface TokenPlan {
-  readonly key: string
-  readonly parameters: TokenParameters
-  /** For a grant that needs it to make what it sends: of the call that asks. */
-  readonly context?: CallContext
-}
-
-/** One attempt of a token request. */
-export interface TokenAttempt {
-  readonly signal: AbortSignal
-  /** Of all attempts of the token request. */
-  readonly trail: CredentialTrail
-  readonly tokenAtHand: boolean
-}
+import { TokensAtHand } from './tokens-at-hand.ts'
 
 /** What a caching source stands on. */
 export interface CachingSourceOptions {
@@ -87,6 +64,7 @@ export class CachingSource implements TokenSource {
   readonly contextual: boolean
   readonly #options: CachingSourceOptions
   readonly #memory: MemoryTokenCache
+  readonly #tokens: TokensAtHand
   readonly #shared: SharedTier | undefined
   readonly #fleet: FleetTurns | undefined
   readonly #flights: Flights<AccessToken>
@@ -115,6 +93,7 @@ export class CachingSource implements TokenSource {
     const tokenType = options.dpop === undefined ? 'Bearer' : 'DPoP'
     this.#shared = isMemoryCache(cache) ? undefined : new SharedTier({ cache, clock, tokenType, upstream, notices })
     this.#memory = isMemoryCache(cache) ? cache : memoryTokenCache()
+    this.#tokens = new TokensAtHand({ memory: this.#memory, clock, staleIfErrorMs: renewal.staleIfErrorMs ?? 0 })
     // A lease outlives the token request, whatever becomes of that.
     const leaseMs = options.timeoutMs + 2000
     const shared = this.#shared
@@ -126,11 +105,11 @@ export class CachingSource implements TokenSource {
     this.#outcomes = new RequestOutcomes({
       clock,
       contextual: this.contextual,
-      serves: (key) => this.#serves(key),
+      serves: (key) => this.#tokens.lastResort(key) !== undefined,
       isForAll: (key) => this.#isForAll(key),
     })
     this.#warm = renewal.keepWarm === true ? new KeepWarm(clock) : undefined
-    this.#sweeper = new Sweeper(clock, () => this.#memory.sweep((entry) => this.#isDead(entry)))
+    this.#sweeper = new Sweeper(clock, () => this.#memory.sweep((entry) => this.#tokens.isDead(entry)))
   }
 
   peek(context?: CallContext): AccessToken | undefined {
@@ -160,7 +139,7 @@ export class CachingSource implements TokenSource {
       const plan = this.#options.planOf(context)
       if (forceRenewal) return this.#acquire(plan, context, () => this.#wait(plan, signal, true))
       const held = this.#memory.get(plan.key)
-      const state = held === undefined ? 'expired' : this.#stateOf(held)
+      const state = held === undefined ? 'expired' : this.#tokens.stateOf(held)
       if (held !== undefined && state !== 'expired') {
         if (state === 'stale') this.#renewInBackground(plan, held)
         if (began !== undefined) this.#events.hit(state === 'stale' ? 'stale' : 'hit_l1', held.token, began)
@@ -203,33 +182,6 @@ export class CachingSource implements TokenSource {
     await this.#options.close()
   }
 
-  #ageOf({ lifetime }: CachedToken): number {
-    const { clock } = this.#options
-    return ageMs(lifetime, clock.now(), clock.monotonic())
-  }
-
-  #stateOf(entry: CachedToken): TokenState {
-    return stateAt(entry.lifetime, this.#ageOf(entry))
-  }
-
-  /** Past its end, and past what was opted for beyond that. */
-  #isDead(entry: CachedToken): boolean {
-    return this.#ageOf(entry) >= entry.lifetime.lifetimeMs + (this.#options.renewal.staleIfErrorMs ?? 0)
-  }
-
-  #usable(key: string): CachedToken | undefined {
-    const held = this.#memory.peek(key)
-    return held !== undefined && this.#stateOf(held) !== 'expired' ? held : undefined
-  }
-
-  /** Would calls get this key's token even though another one cannot be had? */
-  #serves(key: string): boolean {
-    const held = this.#memory.peek(key)
-    if (held === undefined) return false
-    const { staleIfErrorMs = 0 } = this.#options.renewal
-    return this.#stateOf(held) !== 'expired' || (staleIfErrorMs > 0 && !this.#isDead(held))
-  }
-
   /** Do calls without a context of their own ask for the same? */
   #isForAll(key: string): boolean {
     try {
@@ -257,7 +209,7 @@ export class CachingSource implements TokenSource {
   // The token at hand is good, so nothing that goes wrong here is the caller's, not even having no room for a request.
   #renewInBackground(plan: TokenPlan, held: CachedToken): void {
     if (this.#closed || this.#flights.get(plan.key) !== undefined) return
-    if (!this.#renewals.isDue(plan.key, held, this.#ageOf(held))) return
+    if (!this.#renewals.isDue(plan.key, held, this.#tokens.ageOf(held))) return
     try {
       this.#join(plan, false)
     } catch {
@@ -268,7 +220,7 @@ export class CachingSource implements TokenSource {
   #start(plan: TokenPlan, forced: boolean, trail: CredentialTrail): Flight<AccessToken> {
     const { clock, random, timeoutMs } = this.#options
     // Asked after each attempt: the token at hand may have died meanwhile, and callers be waiting.
-    const atHand = () => this.#usable(plan.key) !== undefined
+    const atHand = () => this.#tokens.usable(plan.key) !== undefined
     const attempts = () => (atHand() || !trail.mayTryAgain ? 1 : foregroundAttempts)
     const retries = { clock, random, attempts, timeoutMs, attemptTimeoutMs: timeoutMs / 2 }
     try {
@@ -292,7 +244,16 @@ export class CachingSource implements TokenSource {
         }
         const fleet = this.#fleet
         if (fleet !== undefined) {
-          return fleet.during(this.#inTurn(fleet, { plan, forced, signal, trail, event, ask, receive }))
+          const makeDo = (held: CachedToken) => {
+            this.#failures.settle(plan.key, { error: nobodyAsked, remember: false, trail })
+            this.#backOff(plan, held)
+          }
+          const adopt = (key: string, entry: CachedToken) => {
+            if (!this.#closed && this.#tokens.stateOf(entry) === 'fresh') this.#keep({ ...plan, key }, entry)
+          }
+          const keyNow = () => this.#options.keyNow?.(plan)
+          const about = { key: plan.key, keyNow, forced, signal, event }
+          return fleet.during(askInTurn(fleet, this.#tokens, { ...about, ask, receive, makeDo, adopt }))
         }
         const issued = await ask()
         receive(issued)
@@ -309,67 +270,13 @@ export class CachingSource implements TokenSource {
     }
   }
 
-  /** The same where other processes may ask for the same token: at best, one does for all. */
-  async #inTurn(fleet: FleetTurns, request: SharedRequest): Promise<AccessToken> {
-    const { plan, forced, signal, trail, event, ask, receive } = request
-    const { key } = plan
-    const sharedKey = await this.#sharedKey(plan, signal)
-    const turn = await fleet.take({
-      key: sharedKey,
-      forced,
-      signal,
-      suits: (entry) => this.#suits(entry, this.#usable(key)),
-      awaited: () => this.#usable(key) === undefined,
-    })
-    const held = this.#usable(key)
-    if (turn.outcome === 'found') {
-      if (event !== undefined) event.origin = 'l2'
-      receive({ ...turn.entry, key: sharedKey })
-      return turn.entry.token
-    }
-    if (turn.outcome !== 'ask' && held !== undefined) {
-      if (event !== undefined) event.origin = 'none'
-      this.#failures.settle(key, { error: nobodyAsked, remember: false, trail })
-      this.#backOff(plan, held)
-      return held.token
-    }
-    if (turn.outcome === 'paused') throw turn.error
-    const lease = turn.outcome === 'ask' ? turn.lease : undefined
-    let told: CachedToken | undefined
-    try {
-      signal.throwIfAborted()
-      const issued = await ask((error) => fleet.failed(sharedKey, error))
-      const kept = receive(issued)
-      const isOther = (issued.key ?? key) !== sharedKey
-      if (kept !== undefined && isOther) fleet.set(issued.key ?? key, kept)
-      told = isOther ? undefined : kept
-      return issued.token
-    } finally {
-      fleet.done(sharedKey, lease, told, (entry) => {
-        if (!this.#closed && this.#stateOf(entry) === 'fresh') this.#keep({ ...plan, key: sharedKey }, entry)
-      })
-    }
-  }
-
-  async #sharedKey(plan: TokenPlan, signal: AbortSignal): Promise<string> {
-    const now = this.#options.keyNow?.(plan)
-    // What cannot be read now is the token request's trouble.
-    return now === undefined ? plan.key : untilAborted(signal, now).catch(() => plan.key)
-  }
-
-  // Who has none takes one that is about to be renewed, rather than wait for another.
-  #suits(entry: CachedToken, held: CachedToken | undefined): boolean {
-    const state = this.#stateOf(entry)
-    return held === undefined ? state !== 'expired' : state === 'fresh' && this.#isBetter(entry, held, false)
-  }
-
   #fail(plan: TokenPlan, error: unknown, trail: CredentialTrail): void {
     if (this.#closed) return
-    const held = this.#usable(plan.key)
+    const held = this.#tokens.usable(plan.key)
     this.#failures.settle(plan.key, { error, remember: held === undefined, ofOne: plan.context !== undefined, trail })
     this.#trouble.failed({
       error,
-      held: held && { entry: held, usableMs: held.lifetime.usableForMs - this.#ageOf(held) },
+      held: held && { entry: held, usableMs: held.lifetime.usableForMs - this.#tokens.ageOf(held) },
       isForAll: () => this.#isForAll(plan.key),
     })
     if (held !== undefined) this.#backOff(plan, held)
@@ -381,7 +288,7 @@ export class CachingSource implements TokenSource {
     if (forced || wasRejected) return forced ? 'forced' : 'rejected'
     const held = this.#memory.peek(key)
     if (held === undefined) return 'initial'
-    return this.#stateOf(held) === 'expired' ? 'expired' : 'stale'
+    return this.#tokens.stateOf(held) === 'expired' ? 'expired' : 'stale'
   }
 
   /** One call's wait, told to whoever listens; and what is the matter, to the call's own log. */
@@ -399,9 +306,9 @@ export class CachingSource implements TokenSource {
   #receive(asked: TokenPlan, issued: IssuedToken, forced: boolean): CachedToken | undefined {
     const { token, lifetime, key = asked.key } = issued
     const plan = { ...asked, key }
-    const held = this.#usable(key)
+    const held = this.#tokens.usable(key)
     const entry = lifetime === undefined ? undefined : { token, lifetime }
-    if (held !== undefined && (entry === undefined || !this.#isBetter(entry, held, forced))) {
+    if (held !== undefined && (entry === undefined || !this.#tokens.isBetter(entry, held, forced))) {
       this.#options.moved?.(plan, key)
       this.#backOff(plan, held)
       return undefined
@@ -415,21 +322,11 @@ export class CachingSource implements TokenSource {
     this.#options.moved?.(plan, plan.key)
     this.#sweeper.start()
     this.#renewals.forget(plan.key)
-    this.#keepWarm(plan, entry, entry.lifetime.renewAfterMs - this.#ageOf(entry))
-  }
-
-  // Some servers hand out the same token until late in its life: asking again at once would not change that. And one that
-  // was long on its way may be dead when it comes, which is no gain even for those who asked for another one.
-  #isBetter(entry: CachedToken, held: CachedToken, forced: boolean): boolean {
-    return forced ? this.#stateOf(entry) !== 'expired' : this.#leftOf(entry) > this.#leftOf(held)
-  }
-
-  #leftOf(entry: CachedToken): number {
-    return entry.lifetime.lifetimeMs - this.#ageOf(entry)
+    this.#keepWarm(plan, entry, entry.lifetime.renewAfterMs - this.#tokens.ageOf(entry))
   }
 
   #backOff(plan: TokenPlan, held: CachedToken): void {
-    const age = this.#ageOf(held)
+    const age = this.#tokens.ageOf(held)
     const dueAge = this.#renewals.failed(plan.key, held, age)
     if (dueAge < held.lifetime.usableForMs) this.#keepWarm(plan, held, dueAge - age)
   }
@@ -439,7 +336,7 @@ export class CachingSource implements TokenSource {
       // It may have been replaced, refused or dropped for want of room since.
       if (this.#memory.peek(plan.key) !== entry) return
       // A timer goes no further than some weeks.
-      const early = entry.lifetime.renewAfterMs - this.#ageOf(entry)
+      const early = entry.lifetime.renewAfterMs - this.#tokens.ageOf(entry)
       if (early > 0) this.#keepWarm(plan, entry, early)
       else this.#renewInBackground(plan, entry)
     })
@@ -455,30 +352,13 @@ export class CachingSource implements TokenSource {
 
   // A token may have come some other way meanwhile, or the expired one be good enough for those who opted for that.
   #orAtHand(plan: TokenPlan, wait: Promise<AccessToken>, signal: AbortSignal | undefined): Promise<AccessToken> {
-    const { staleIfErrorMs = 0 } = this.#options.renewal
     return wait.catch((error: unknown) => {
-      const entry = this.#memory.peek(plan.key)
-      if (entry === undefined || signal?.aborted === true || this.#closed) throw error
-      if (this.#stateOf(entry) === 'expired' && (staleIfErrorMs === 0 || this.#isDead(entry))) throw error
+      if (signal?.aborted === true || this.#closed) throw error
+      const entry = this.#tokens.lastResort(plan.key)
+      if (entry === undefined) throw error
       return entry.token
     })
   }
-}
-
-/** Asks the authorization server, more than once if need be. `failed` hears of each attempt that fails. */
-type Ask = (failed?: (error: unknown) => void) => Promise<IssuedToken>
-
-/** A token request that the fleet is asked about first. */
-interface SharedRequest {
-  readonly plan: TokenPlan
-  readonly forced: boolean
-  readonly signal: AbortSignal
-  readonly trail: CredentialTrail
-  /** If somebody listens. */
-  readonly event: TokenRenewalEvent | undefined
-  readonly ask: Ask
-  /** Keeps what came, unless the flight was detached. */
-  readonly receive: (issued: IssuedToken) => CachedToken | undefined
 }
 
 function isMemoryCache(cache: TokenCache): cache is MemoryTokenCache {

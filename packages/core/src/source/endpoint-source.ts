@@ -9,9 +9,9 @@ import type { ClientAuth, ClientAuthAttempt, CredentialUsed } from '../oauth/cli
 import type { HttpExchange } from '../oauth/http-exchange.ts'
 import type { ServerMetadata } from '../oauth/server-metadata.ts'
 import { requestToken, withProofs, type TokenRequestProofs } from '../oauth/token-endpoint.ts'
-import type { IssuedToken, TokenAttempt, TokenPlan } from './caching-source.ts'
 import { sendForGrant, type Sending } from './grant-sending.ts'
 import { ageMs, planLifetime, withEnd, type RenewalOptions } from './lifetime.ts'
+import type { IssuedToken, TokenAttempt, TokenPlan } from './token-plan.ts'
 
 /** What an endpoint source asks with. */
 export interface EndpointSourceOptions {
