@@ -11,12 +11,11 @@ import type { CredentialTrail } from './credential-trail.ts'
 import type { DpopProofs } from './dpop-proofs.ts'
 import { FleetTurns } from './fleet-turns.ts'
 import { RequestOutcomes, type Health } from './health.ts'
-import { KeepWarm } from './keep-warm.ts'
 import type { RenewalOptions } from './lifetime.ts'
 import { memoryTokenCache, type MemoryTokenCache } from './memory-token-cache.ts'
 import { NegativeCache } from './negative-cache.ts'
 import { RecentClock } from './recent-clock.ts'
-import { RenewalBackoff } from './renewal-backoff.ts'
+import { RenewalSchedule } from './renewal-schedule.ts'
 import { withRetries } from './retrying.ts'
 import { askInTurn, type Ask } from './shared-request.ts'
 import { SharedTier } from './shared-tier.ts'
@@ -69,14 +68,13 @@ export class CachingSource implements TokenSource {
   readonly #fleet: FleetTurns | undefined
   readonly #flights: Flights<AccessToken>
   readonly #failures: NegativeCache
-  readonly #renewals: RenewalBackoff
+  readonly #schedule: RenewalSchedule
   readonly #outcomes: RequestOutcomes
   readonly #recent: RecentClock
   readonly #events: TokenEvents
   readonly #notices: Notices
   readonly #trouble: TokenTrouble
   readonly #rejected = new BoundedMap<true>(1000)
-  readonly #warm: KeepWarm | undefined
   readonly #sweeper: Sweeper
   #closed = false
 
@@ -100,7 +98,13 @@ export class CachingSource implements TokenSource {
     this.#fleet = shared === undefined ? undefined : new FleetTurns({ shared, clock, random, leaseMs, upstream })
     this.#flights = new Flights(options)
     this.#failures = new NegativeCache({ clock, random, maxPauseMs: renewal.maxFailurePauseMs ?? 60_000 })
-    this.#renewals = new RenewalBackoff(random)
+    this.#schedule = new RenewalSchedule({
+      tokens: this.#tokens,
+      clock,
+      random,
+      keepWarm: renewal.keepWarm === true,
+      renew: (plan, held) => this.#renewInBackground(plan, held),
+    })
     this.#recent = new RecentClock(clock)
     this.#outcomes = new RequestOutcomes({
       clock,
@@ -108,7 +112,6 @@ export class CachingSource implements TokenSource {
       serves: (key) => this.#tokens.lastResort(key) !== undefined,
       isForAll: (key) => this.#isForAll(key),
     })
-    this.#warm = renewal.keepWarm === true ? new KeepWarm(clock) : undefined
     this.#sweeper = new Sweeper(clock, () => this.#memory.sweep((entry) => this.#tokens.isDead(entry)))
   }
 
@@ -174,9 +177,8 @@ export class CachingSource implements TokenSource {
     if (this.#closed) return
     this.#closed = true
     this.#flights.close()
-    this.#warm?.clear()
+    this.#schedule.clear()
     this.#sweeper.stop()
-    this.#renewals.clear()
     this.#failures.clear()
     await this.#fleet?.settled()
     await this.#options.close()
@@ -209,11 +211,11 @@ export class CachingSource implements TokenSource {
   // The token at hand is good, so nothing that goes wrong here is the caller's, not even having no room for a request.
   #renewInBackground(plan: TokenPlan, held: CachedToken): void {
     if (this.#closed || this.#flights.get(plan.key) !== undefined) return
-    if (!this.#renewals.isDue(plan.key, held, this.#tokens.ageOf(held))) return
+    if (!this.#schedule.isDue(plan, held)) return
     try {
       this.#join(plan, false)
     } catch {
-      this.#backOff(plan, held)
+      this.#schedule.backOff(plan, held)
     }
   }
 
@@ -246,7 +248,7 @@ export class CachingSource implements TokenSource {
         if (fleet !== undefined) {
           const makeDo = (held: CachedToken) => {
             this.#failures.settle(plan.key, { error: nobodyAsked, remember: false, trail })
-            this.#backOff(plan, held)
+            this.#schedule.backOff(plan, held)
           }
           const adopt = (key: string, entry: CachedToken) => {
             if (!this.#closed && this.#tokens.stateOf(entry) === 'fresh') this.#keep({ ...plan, key }, entry)
@@ -279,7 +281,7 @@ export class CachingSource implements TokenSource {
       held: held && { entry: held, usableMs: held.lifetime.usableForMs - this.#tokens.ageOf(held) },
       isForAll: () => this.#isForAll(plan.key),
     })
-    if (held !== undefined) this.#backOff(plan, held)
+    if (held !== undefined) this.#schedule.backOff(plan, held)
   }
 
   /** Why another token is asked for. */
@@ -310,7 +312,7 @@ export class CachingSource implements TokenSource {
     const entry = lifetime === undefined ? undefined : { token, lifetime }
     if (held !== undefined && (entry === undefined || !this.#tokens.isBetter(entry, held, forced))) {
       this.#options.moved?.(plan, key)
-      this.#backOff(plan, held)
+      this.#schedule.backOff(plan, held)
       return undefined
     }
     if (entry !== undefined) this.#keep(plan, entry)
@@ -321,25 +323,7 @@ export class CachingSource implements TokenSource {
     this.#memory.set(plan.key, entry)
     this.#options.moved?.(plan, plan.key)
     this.#sweeper.start()
-    this.#renewals.forget(plan.key)
-    this.#keepWarm(plan, entry, entry.lifetime.renewAfterMs - this.#tokens.ageOf(entry))
-  }
-
-  #backOff(plan: TokenPlan, held: CachedToken): void {
-    const age = this.#tokens.ageOf(held)
-    const dueAge = this.#renewals.failed(plan.key, held, age)
-    if (dueAge < held.lifetime.usableForMs) this.#keepWarm(plan, held, dueAge - age)
-  }
-
-  #keepWarm(plan: TokenPlan, entry: CachedToken, delayMs: number): void {
-    this.#warm?.schedule(plan.key, delayMs, () => {
-      // It may have been replaced, refused or dropped for want of room since.
-      if (this.#memory.peek(plan.key) !== entry) return
-      // A timer goes no further than some weeks.
-      const early = entry.lifetime.renewAfterMs - this.#tokens.ageOf(entry)
-      if (early > 0) this.#keepWarm(plan, entry, early)
-      else this.#renewInBackground(plan, entry)
-    })
+    this.#schedule.begin(plan, entry)
   }
 
   #wait(plan: TokenPlan, signal: AbortSignal | undefined, forced: boolean): Promise<AccessToken> {

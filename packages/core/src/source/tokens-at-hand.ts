@@ -33,6 +33,10 @@ export class TokensAtHand {
     return this.ageOf(entry) >= entry.lifetime.lifetimeMs + this.#options.staleIfErrorMs
   }
 
+  isHeld(key: string, entry: CachedToken): boolean {
+    return this.#options.memory.peek(key) === entry
+  }
+
   usable(key: string): CachedToken | undefined {
     const held = this.#options.memory.peek(key)
     return held !== undefined && this.stateOf(held) !== 'expired' ? held : undefined
