@@ -30,7 +30,10 @@ export function withReusableHeaders(request: Dispatcher.DispatchOptions): Dispat
 
 /** A copy of the headers with one more. What the caller gave is not touched. */
 export function withHeader(headers: HeadersInput, name: string, value: string): HeadersInput {
-  if (headers === null || headers === undefined) return { [name]: value }
+  // A name that is known beforehand makes a smaller object.
+  if (headers === null || headers === undefined) {
+    return name === 'authorization' ? { authorization: value } : { [name]: value }
+  }
   if (Array.isArray(headers)) return [...headers, name, value]
   // An array of pairs would be read as names and values in turn, so that is what it becomes.
   if (isIterable(headers)) return [...[...headers].flat(), name, value] as string[]
