@@ -21,7 +21,7 @@ export interface Usage {
 }
 
 /** What is mounted, by handler. */
-export const layers = {
+const layers = {
   hello: undefined,
   'hello, adapter mounted': 'adapter',
   'hello, a layer that does nothing': 'nothing',

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { Pool } from 'undici'
 import { percentile, round, table } from './figures.ts'
 import { frameworks } from './framework-apps.ts'
-import { layers, type ServiceOptions, type Usage } from './framework-service.ts'
+import type { ServiceOptions, Usage } from './framework-service.ts'
 import { publish } from './publish.ts'
 import { startServers, type BenchServers } from './servers.ts'
 

@@ -14,7 +14,10 @@ import { writeReport } from './report.ts'
 const words = process.argv.slice(2)
 const quick = words.includes('--quick')
 const named = words.filter((word) => !word.startsWith('--') && word !== 'report')
-const unknown = named.filter((name) => !parts.some((part) => part.name === name))
+const unknown = [
+  ...named.filter((name) => !parts.some((part) => part.name === name)),
+  ...words.filter((word) => word.startsWith('--') && word !== '--quick'),
+]
 if (unknown.length > 0) {
   console.error(`There is no part ${unknown.join(', ')}. There are ${parts.map(({ name }) => name).join(', ')}.`)
   process.exit(1)

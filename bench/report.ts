@@ -50,12 +50,13 @@ const warmCells = (row: WarmRow): Cells => [
 function cold(results: Results): string {
   const rows = figuresOf(results, 'cold')?.rows ?? []
   return markdown([
-    ['contender', 'token requests', 'ms until all answered', 'to the limit', 'failed', 'how'],
+    ['contender', 'token requests', 'ms until all answered', 'to the limit', 'CPU to the limit', 'failed', 'how'],
     ...rows.map((row) => [
       row.name,
       withSpread(row.tokenRequests, 0),
       round(row.ms.median, 0),
       withSpread(row.ratio),
+      withSpread(row.cpuRatio),
       total(row.failures),
       kinds(row.failures),
     ]),

@@ -25,6 +25,7 @@ export interface ColdFigures extends Absences {
     readonly name: string
     readonly ms: Spread
     readonly ratio: Spread
+    readonly cpuRatio: Spread
     readonly tokenRequests: Spread
     readonly failures: Readonly<Record<string, number>>
   }[]
