@@ -7,6 +7,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Pool } from 'undici'
+import { evenYoungSpace } from './field.ts'
 import { percentile, round, table } from './figures.ts'
 import { frameworks } from './framework-apps.ts'
 import type { ServiceOptions, Usage } from './framework-service.ts'
@@ -50,7 +51,7 @@ class Service {
   constructor(name: string, options: ServiceOptions) {
     this.name = name
     const env = { ...process.env, TOKENWELL_BENCH_SERVICE: JSON.stringify(options), NODE_NO_WARNINGS: '1' }
-    const execArgv = options.framework.startsWith('Nest 11') ? ['--import', nest11] : []
+    const execArgv = [...evenYoungSpace, ...(options.framework.startsWith('Nest 11') ? ['--import', nest11] : [])]
     this.#child = fork(join(import.meta.dirname, 'framework-service.ts'), { env, execArgv })
   }
 

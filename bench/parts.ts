@@ -21,6 +21,7 @@ function redisMissing(): string | undefined {
 
 const all: readonly Part[] = [
   { name: 'warm', title: 'Warm calls, every contender', takes: '3 min', quick: [] },
+  { name: 'overhead', title: 'What ours cost beside the same client', takes: '3 min', quick: [] },
   { name: 'cold', title: '1,000 first calls at once, every contender', takes: '30 s', quick: [] },
   { name: 'churn', title: 'Tokens of 2 s, every contender', takes: '40 s', quick: [] },
   { name: 'revoked', title: 'Tokens that the API refuses, every contender', takes: '30 s', quick: [] },
