@@ -48,7 +48,6 @@ interface NestApp {
 const ofPackage = (name: string) => createRequire(new URL(`../packages/${name}/package.json`, import.meta.url))
 const ofExpress = ofPackage('express')
 const ofFastify = ofPackage('fastify')
-const ofNest = ofPackage('nestjs')
 
 const withExpress =
   (module: string): Framework =>
@@ -78,8 +77,9 @@ const withFastify: Framework = async (handler, mounted) => {
 }
 
 const withNest =
-  (platform: 'Express' | 'Fastify'): Framework =>
+  (platform: 'Express' | 'Fastify', home: 'nestjs' | 'nestjs-11'): Framework =>
   async (handler, mounted) => {
+    const ofNest = ofPackage(home)
     const { InjectUpstream, TokenwellModule } = await import('../packages/nestjs/dist/index.js')
     const adapters = ofNest(`@nestjs/platform-${platform.toLowerCase()}`) as Record<string, new () => object>
     const { NestFactory } = ofNest('@nestjs/core') as {
@@ -120,9 +120,9 @@ export const frameworks: Readonly<Record<string, Framework>> = {
   'Express 4': withExpress('express-4'),
   'Express 5': withExpress('express'),
   'Fastify 5': withFastify,
-  // In processes that take Nest 11 for Nest.
-  'Nest 11 on Express': withNest('Express'),
-  'Nest 11 on Fastify': withNest('Fastify'),
-  'Nest 12 on Express': withNest('Express'),
-  'Nest 12 on Fastify': withNest('Fastify'),
+  // In processes where the adapter takes Nest 11 for Nest.
+  'Nest 11 on Express': withNest('Express', 'nestjs-11'),
+  'Nest 11 on Fastify': withNest('Fastify', 'nestjs-11'),
+  'Nest 12 on Express': withNest('Express', 'nestjs'),
+  'Nest 12 on Fastify': withNest('Fastify', 'nestjs'),
 }

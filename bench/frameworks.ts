@@ -53,6 +53,9 @@ class Service {
     const env = { ...process.env, TOKENWELL_BENCH_SERVICE: JSON.stringify(options), NODE_NO_WARNINGS: '1' }
     const execArgv = [...evenYoungSpace, ...(options.framework.startsWith('Nest 11') ? ['--import', nest11] : [])]
     this.#child = fork(join(import.meta.dirname, 'framework-service.ts'), { env, execArgv })
+    this.#child.on('exit', (code) => {
+      if (code !== null) throw new Error(`the service of ${options.framework}, ${name}, ended with ${code}`)
+    })
   }
 
   async start(): Promise<void> {
