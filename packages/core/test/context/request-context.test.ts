@@ -1,7 +1,8 @@
 import { EventEmitter, getEventListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { mergeContexts } from '../../src/context/call-context.ts'
+import { mergeContexts, type MergedContext } from '../../src/context/call-context.ts'
+import type { EndingListener } from '../../src/context/hang-up.ts'
 import { requestContext } from '../../src/context/request-context.ts'
 
 const response = (state: object = {}) => Object.assign(new EventEmitter(), state) as unknown as ServerResponse
@@ -94,6 +95,19 @@ describe('the signal', () => {
     inbound.emit('close')
     expect([copy.signal?.aborted, copy.tenant]).toEqual([true, 'acme'])
     expect(other.signal).toBe(own)
+  })
+
+  it('tells every call that is under way, and none that has ended', () => {
+    const inbound = response()
+    const { ending } = requestContext()(request({}), inbound) as MergedContext
+    const told: string[] = []
+    const listener = (name: string): EndingListener => ({ handleEvent: () => void told.push(name) })
+    const [first, second, third, fourth] = [listener('1'), listener('2'), listener('3'), listener('4')] as const
+    for (const call of [first, second, third]) ending?.addEventListener('abort', call)
+    for (const call of [first, second]) ending?.removeEventListener('abort', call)
+    ending?.addEventListener('abort', fourth)
+    inbound.emit('close')
+    expect(told.toSorted()).toEqual(['3', '4'])
   })
 
   it('and all else is made once: nothing is copied where there is no other context', () => {
