@@ -25,7 +25,7 @@ const nest11 = new URL('../packages/nestjs-11/register.ts', import.meta.url).hre
 
 type HandlerName = ServiceOptions['handler']
 
-/** What each handler is compared with. The last one is the noise: other processes of the same. */
+/** What each handler is compared with. The noise is other processes of the same. */
 const compared: readonly (readonly [name: string, HandlerName, bare: string])[] = [
   ['hello', 'hello', 'hello'],
   ['hello, adapter mounted', 'hello, adapter mounted', 'hello'],

@@ -109,13 +109,12 @@ export function createUpstreams<const Options extends Readonly<Record<string, Up
         const merged = merge(context)
         return storage.run(() => merged, fn)
       }
-      let made: MergedContext | undefined
-      let ask: (() => CallContext) | undefined = context
+      // Once it was asked, the function is let go: a connection that is opened inside keeps all of this for as long as it lives,
+      // and would keep the whole request that the function knows.
+      let source: MergedContext | (() => CallContext) = context
       return storage.run(() => {
-        made ??= merge(ask?.() ?? {})
-        // A connection that is opened inside keeps this for as long as it lives: of a request, only what calls had of it.
-        ask = undefined
-        return made
+        if (typeof source === 'function') source = merge(source())
+        return source
       }, fn)
     },
     requestContext,
@@ -137,11 +136,11 @@ function healthOf(byName: ReadonlyMap<string, BindableUpstream>): UpstreamsHealt
 
 /** Makes records of upstreams bound to a context: an upstream is bound when it is first asked for. */
 function binder(byName: ReadonlyMap<string, BindableUpstream>): (context: MergedContext) => object {
-  // One that grew would take room for 17.
-  const none: readonly (Upstream | undefined)[] = Array.from(byName, () => undefined)
+  // Each request has a copy: an array that grows from nothing takes room for seventeen at once.
+  const noneMade: readonly (Upstream | undefined)[] = Array.from(byName, () => undefined)
   class Bound {
     readonly #context: MergedContext
-    readonly #made = none.slice()
+    readonly #made = noneMade.slice()
 
     constructor(context: MergedContext) {
       this.#context = context

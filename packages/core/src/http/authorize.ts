@@ -1,17 +1,18 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import type { CallContext } from '../context/call-context.ts'
 import { CallEvents } from '../diagnostics/call-events.ts'
-import { authorizationOf, isDpopBound } from '../oauth/access-token.ts'
+import { isDpopBound } from '../oauth/access-token.ts'
 import type { AccessToken } from '../oauth/access-token.ts'
 import { reasonOf } from '../oauth/refusal.ts'
 import type { TokenSource } from '../source/token-source.ts'
+import { asSent, originOf, proofFor, withProof } from './as-sent.ts'
 import { AttemptHandler, untried, type AttemptActions, type Tried } from './attempt-handler.ts'
 import { mayPass } from './bound-origins.ts'
 import { CallHandler } from './call-handler.ts'
+import { contextOf, waitOf, type Wait } from './call-wait.ts'
 import { assertHandler, fail, ForwardingHandler } from './forwarding-handler.ts'
-import { hasHeader, strippedOnRedirect, withHeader, withOnlyHeader, withReusableHeaders } from './headers.ts'
+import { hasHeader, withReusableHeaders } from './headers.ts'
 import { RefusalGuard } from './refusal-guard.ts'
 import { InContextHandler } from './in-context-handler.ts'
 import { obstacleTo, type ReplayPolicy } from './replayable-body.ts'
@@ -208,73 +209,6 @@ async function another(
 // A response that is there is worth more than one that would come too late.
 function isInTime(handler: Handler, pauseMs: number): boolean {
   return !(handler instanceof CallHandler) || performance.now() + pauseMs < handler.deadlineAt
-}
-
-// Of calls through an upstream; the bare interceptor knows none.
-function contextOf(handler: Handler): CallContext | undefined {
-  return handler instanceof CallHandler ? handler.context : undefined
-}
-
-interface Wait {
-  readonly signal?: AbortSignal
-  readonly context?: CallContext | undefined
-}
-
-function waitOf(request: Request, handler: Handler): Wait {
-  const signals = [handler instanceof CallHandler ? handler.signal : undefined, signalOf(request)].filter(
-    (signal) => signal !== undefined,
-  )
-  const [first] = signals
-  const context = contextOf(handler)
-  return first === undefined
-    ? { context }
-    : { context, signal: signals.length === 1 ? first : AbortSignal.any(signals) }
-}
-
-function signalOf(request: Request): AbortSignal | undefined {
-  const { signal } = request as { signal?: unknown }
-  if (signal instanceof AbortSignal) return signal
-  // undici takes an event emitter too.
-  const emitter = signal as { once?: (event: 'abort', listener: () => void) => void } | null | undefined
-  if (typeof emitter?.once !== 'function') return undefined
-  const controller = new AbortController()
-  emitter.once('abort', () => controller.abort())
-  return controller.signal
-}
-
-// RFC 9449 §7: without a proof the token would be one that anybody may use who sees it, so nothing is sent.
-async function proofFor(
-  source: CallSource,
-  request: Request,
-  token: AccessToken,
-  nonce: string | undefined,
-): Promise<string> {
-  if (source.dpop === undefined)
-    throw new TypeError('the token is bound to a key (DPoP), and the token source has none')
-  const { method, path } = request
-  return source.dpop.prove({ method, origin: originOf(request), path, token, nonce })
-}
-
-function originOf({ origin }: Request): string {
-  return new URL(origin ?? '').origin
-}
-
-function asSent(request: Request, token: AccessToken | undefined): Request {
-  const { body } = request as { body?: unknown }
-  // A function gives the body anew for each time that it is sent.
-  const own = typeof body === 'function' ? { body: (body as () => Request['body'])() ?? null } : undefined
-  if (token === undefined) return own === undefined ? request : { ...request, ...own }
-  const headers = withHeader(request.headers, 'authorization', authorizationOf(token)) ?? null
-  return own === undefined ? { ...request, headers } : { ...request, ...own, headers }
-}
-
-// undici's redirect interceptor takes Authorization off by itself when it goes to another origin, and not this.
-function withProof(request: Request, proof: string): Request {
-  return {
-    ...request,
-    headers: withOnlyHeader(request.headers, 'dpop', proof) ?? null,
-    ...strippedOnRedirect(request, ['dpop']),
-  }
 }
 
 // Nobody up the stack is left to catch what a dispatcher throws by now, so it goes where the handler's caller looks.

@@ -115,10 +115,8 @@ export function connectUpstream(options: ConnectUpstreamOptions): UpstreamConnec
     if (closed) return refuse(handler, options.closedError())
     if (fixed !== undefined) return openIn(fixed, given, handler, telling)
     const context = options.ambient()
-    if (context === undefined) return start(withHeaders(given, headers), new CallHandler(handler, underWay, telling))
-    // What comes of fetch comes by promises, which know their context by themselves.
-    const inContext = telling === toldByFetch ? handler : new InContextHandler(handler)
-    return openIn(context, given, inContext, telling)
+    if (context !== undefined) return openIn(context, given, new InContextHandler(handler), telling)
+    return start(withHeaders(given, headers), new CallHandler(handler, underWay, telling))
   }
   const openIn = (context: MergedContext, given: Request, handler: Handler, telling?: Telling): boolean => {
     const request = withHeaders(given, headersIn(context, headers))

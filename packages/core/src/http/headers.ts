@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 
 type HeadersInput = Dispatcher.DispatchOptions['headers']
+type Headers = NonNullable<HeadersInput>
 
 /** Is this header among those of a call, in whichever of undici's forms they are? */
 export function hasHeader(headers: HeadersInput, name: string): boolean {
@@ -29,11 +30,7 @@ export function withReusableHeaders(request: Dispatcher.DispatchOptions): Dispat
 }
 
 /** A copy of the headers with one more. What the caller gave is not touched. */
-export function withHeader(headers: HeadersInput, name: string, value: string): HeadersInput {
-  // A name that is known beforehand makes a smaller object.
-  if (headers === null || headers === undefined) {
-    return name === 'authorization' ? { authorization: value } : { [name]: value }
-  }
+export function withHeader(headers: Headers, name: string, value: string): Headers {
   if (Array.isArray(headers)) return [...headers, name, value]
   // An array of pairs would be read as names and values in turn, so that is what it becomes.
   if (isIterable(headers)) return [...[...headers].flat(), name, value] as string[]
@@ -46,7 +43,7 @@ export function withOnlyHeader(headers: HeadersInput, name: string, value: strin
   return [...pairs.filter(([field]) => !isNamed(field, name)).flat(), name, value] as string[]
 }
 
-function pairsOf(headers: NonNullable<HeadersInput>): [string, unknown][] {
+function pairsOf(headers: Headers): [string, unknown][] {
   if (Array.isArray(headers)) {
     return headers.flatMap((field, index) =>
       index % 2 === 0 ? [[field, headers[index + 1]] as [string, unknown]] : [],
@@ -59,13 +56,13 @@ function pairsOf(headers: NonNullable<HeadersInput>): [string, unknown][] {
 export type DefaultHeaders = Readonly<Record<string, string>>
 
 /** The headers with those of `defaults` that they do not have. What the caller gave is not touched. */
-export function withDefaults(headers: HeadersInput, defaults: DefaultHeaders): NonNullable<HeadersInput> {
+export function withDefaults(headers: HeadersInput, defaults: DefaultHeaders): Headers {
   if (headers === null || headers === undefined) return defaults
-  let all: HeadersInput = headers
-  for (const name of Object.keys(defaults)) {
-    if (!hasHeader(headers, name)) all = withHeader(all, name, defaults[name] as string)
+  let all = headers
+  for (const [name, value] of Object.entries(defaults)) {
+    if (!hasHeader(headers, name)) all = withHeader(all, name, value)
   }
-  return all as NonNullable<HeadersInput>
+  return all
 }
 
 /**

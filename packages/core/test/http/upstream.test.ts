@@ -1,4 +1,7 @@
+import { AsyncResource } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   createScriptedServer,
   tokenReply,
@@ -588,6 +591,30 @@ describe('with and run', () => {
       ['nightly', 'r1'],
       ['nightly', 'r1'],
     ])
+  })
+
+  it('a function that gave the context is let go, whatever was opened inside', async () => {
+    const api = await scripted()
+    const upstreams = oneUpstream(api.url)
+    const serve = async () => {
+      const inbound = { id: 'a' }
+      const context = () => ({ headers: { 'x-request-id': inbound.id } })
+      // Keeps what is around it for as long as it lives, as a connection does.
+      const opened = await upstreams.run(context, async () => {
+        await (await upstreams.billing.request('/')).body.dump()
+        return new AsyncResource('connection')
+      })
+      return { opened, inbound: new WeakRef(inbound) }
+    }
+    const { opened, inbound } = await serve()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const isThere = () => {
+      collect()
+      return inbound.deref() !== undefined
+    }
+    await expect.poll(isThere).toBe(false)
+    expect(opened.asyncId()).toBeGreaterThan(0)
   })
 
   it.each(['request', 'fetch'] as const)('what a function of run throws, %s rejects with', async (entry) => {

@@ -1,29 +1,16 @@
 /** Not a test: a process of `allocations.test.ts`, which prints how many bytes a warm call allocates beyond one of bare undici. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Dispatcher, fetch } from 'undici'
+import { fetch, type Dispatcher } from 'undici'
 import { clientSecretBasic, createUpstreams } from '../../src/index.ts'
+import { InstantServer, tokenAnswer } from '../instant-server.ts'
 
 const token = 'x'.repeat(1000)
-const answer = JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 3600 })
-
-/** Answers token requests and calls alike, at once and without sockets, so that nothing but the path itself allocates. */
-class InstantServer extends Dispatcher {
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
-    queueMicrotask(() => {
-      handler.onRequestStart?.(controller, {})
-      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json' }, 'OK')
-      handler.onResponseData?.(controller, Buffer.from(answer))
-      handler.onResponseEnd?.(controller, {})
-    })
-    return true
-  }
-}
 
 const calls = 200
 const batches = 5
-const api = new InstantServer()
+const answer = tokenAnswer(token)
+const api = new InstantServer(() => answer)
 const upstreams = createUpstreams({
   upstream: {
     baseUrl: 'https://api.example/v1',

@@ -1,31 +1,23 @@
 /** Not a test: a process of `kept-bytes.test.ts`, which prints how many bytes a token takes besides itself. */
-import { Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { clientCredentials, clientSecretBasic, createUpstream, memoryTokenCache } from '../../src/index.ts'
+import { InstantServer, tokenAnswer } from '../instant-server.ts'
 
 const tokenBytes = 1000
 const tokens = 4000
 let issued = 0
 
-/** Answers token requests and calls alike, at once and without sockets; looks at what is sent as undici does. */
-class InstantServer extends Dispatcher {
-  override dispatch({ headers }: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    for (const value of Object.values((headers ?? {}) as Record<string, string>)) {
+/** Looks at what is sent as undici does, which makes one piece of it. */
+class LookingServer extends InstantServer {
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    for (const value of Object.values((options.headers ?? {}) as Record<string, string>)) {
       if (/[^\t\x20-\x7e]/.test(value)) throw new Error('a header that cannot be sent')
     }
-    const access_token = `token-${(issued += 1)}-`.padEnd(tokenBytes, 'x')
-    const answer = JSON.stringify({ access_token, token_type: 'Bearer', expires_in: 3600 })
-    const controller = { aborted: false, paused: false, reason: null, abort() {}, pause() {}, resume() {} }
-    queueMicrotask(() => {
-      handler.onRequestStart?.(controller, {})
-      handler.onResponseStart?.(controller, 200, { 'content-type': 'application/json' }, 'OK')
-      handler.onResponseData?.(controller, Buffer.from(answer))
-      handler.onResponseEnd?.(controller, {})
-    })
-    return true
+    return super.dispatch(options, handler)
   }
 }
 
-const dispatcher = new InstantServer()
+const dispatcher = new LookingServer(() => tokenAnswer(`token-${(issued += 1)}-`.padEnd(tokenBytes, 'x')))
 const upstream = createUpstream({
   baseUrl: 'https://api.example/v1',
   dispatcher,
