@@ -91,10 +91,12 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
       this.answered = true
       const verdict = this.verdict(statusCode, headers)
       if (verdict !== undefined) return this.hold(controller, statusCode, headers, statusMessage, verdict)
-      const retry = this.retryAfter(statusCode, headers)
-      if (retry !== undefined) {
-        this.discard(controller, statusCode, headers)
-        return this.sendWhen(retry)
+      if (this.actions.isTrouble(statusCode)) {
+        const retry = this.retryAfter(headers)
+        if (retry !== undefined) {
+          this.discard(controller, statusCode, headers)
+          return this.sendWhen(retry)
+        }
       }
     }
     super.onResponseStart(controller, statusCode, headers, statusMessage)
@@ -111,31 +113,32 @@ export class AttemptHandler extends HoldingHandler implements Attempt {
     void retry.then((sendAgain) => (sendAgain === undefined ? undefined : this.inContext(sendAgain)))
   }
 
-  private retryAfter(statusCode: number, headers: ResponseHeaders): Verdict {
-    if (!this.actions.isTrouble(statusCode)) return undefined
+  private retryAfter(headers: ResponseHeaders): Verdict {
     return this.inContext(() => this.actions.retry(this, { headers }, this.next))
   }
 
   private verdict(statusCode: number, headers: ResponseHeaders): Verdict {
     const { token } = this
-    const isBound = token !== undefined && isDpopBound(token)
-    const nonce = isBound && !this.hasStrayed() ? this.actions.nonceOf(this, headers) : undefined
-    if (statusCode === 401) {
-      if (token === undefined || this.hasStrayed()) return undefined
-      this.actions.refused(token, statusCode, headers)
-      const challenges = headers['www-authenticate']
-      if (isBound && wantsNonce(challenges)) {
-        if (nonce === undefined) return undefined
-        return this.inContext(() => this.actions.challenge(this, token, nonce, this.next))
-      }
-      if (!refusesToken(challenges, token.tokenType)) return undefined
-      return this.inContext(() => this.actions.replay(this, token, this.next))
-    }
-    if (token !== undefined) {
-      if (statusCode === 403 && !this.hasStrayed()) this.actions.refused(token, statusCode, headers)
-      this.actions.accepted(token, this.next)
-    }
+    if (token === undefined) return undefined
+    if (statusCode === 401) return this.hasStrayed() ? undefined : this.verdictOn401(token, headers)
+    if (isDpopBound(token) && !this.hasStrayed()) this.actions.nonceOf(this, headers)
+    if (statusCode === 403 && !this.hasStrayed()) this.actions.refused(token, statusCode, headers)
+    this.actions.accepted(token, this.next)
     return undefined
+  }
+
+  // Apart, since what makes closures costs each call, whether they are made or not.
+  private verdictOn401(token: AccessToken, headers: ResponseHeaders): Verdict {
+    const isBound = isDpopBound(token)
+    const nonce = isBound ? this.actions.nonceOf(this, headers) : undefined
+    this.actions.refused(token, 401, headers)
+    const challenges = headers['www-authenticate']
+    if (isBound && wantsNonce(challenges)) {
+      if (nonce === undefined) return undefined
+      return this.inContext(() => this.actions.challenge(this, token, nonce, this.next))
+    }
+    if (!refusesToken(challenges, token.tokenType)) return undefined
+    return this.inContext(() => this.actions.replay(this, token, this.next))
   }
 
   // undici's redirect interceptor, below us, takes the token off when it goes to another origin: who answers from there cannot

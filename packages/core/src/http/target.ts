@@ -13,9 +13,9 @@ export interface TargetResolver {
   readonly resolve: (input: string | URL) => Target
 }
 
-// Anything that needs a second look: encodings, backslashes, fragments, what is not visible ASCII, dot segments, empty
-// segments, schemes.
-const needsCare = /[%\\#]|[^!-~]|\.\.|\/\/|^[A-Za-z][A-Za-z0-9+.-]*:/
+// Anything that needs a second look: what is not visible ASCII, encodings, backslashes, fragments, dot segments, empty
+// segments. Schemes apart: each call asks, and together they take half as long again.
+const needsCare = /[^!-~]|[%\\#]|\.\.|\/\//
 const absolute = /^[A-Za-z][A-Za-z0-9+.-]*:/
 const dotSegment = /(?:^|[/\\;])\.\.(?:$|[/\\;?#])/
 
@@ -69,7 +69,7 @@ export function createTargetResolver(
     origins: allowed,
     resolve(input: string | URL): Target {
       if (typeof input === 'string')
-        return needsCare.test(input) ? resolveCarefully(input) : { origin, path: join(base, input) }
+        return isPlain(input) ? { origin, path: join(base, input) } : resolveCarefully(input)
       if (input instanceof URL) return resolveAbsolute(input.href)
       throw new TypeError('expected a path, or an absolute URL as a string or URL')
     },
@@ -81,6 +81,10 @@ export function isAmong(origins: ReadonlySet<string>, origin: string | URL | und
   if (typeof origin === 'string')
     return origins.has(origin) || (URL.canParse(origin) && origins.has(new URL(origin).origin))
   return origin !== undefined && origins.has(origin.origin)
+}
+
+function isPlain(path: string): boolean {
+  return !needsCare.test(path) && (path.startsWith('/') || !absolute.test(path))
 }
 
 function join(base: string, path: string): string {
