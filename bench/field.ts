@@ -82,6 +82,10 @@ export class Runner {
     return this.file === noise ? `${this.#introduction.name}, again (noise)` : this.#introduction.name
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
   get version(): string {
     return this.#introduction.version
   }

@@ -38,3 +38,27 @@ export function spread(values: readonly number[]): Spread {
 export function withSpread({ median, min, max }: Spread, digits = 2): string {
   return `${round(median, digits)} (${round(min, digits)}–${round(max, digits)})`
 }
+
+/** What several ratios are estimated to be: their geometric mean, and its standard error. */
+export interface Estimate {
+  readonly value: number
+  readonly error: number
+}
+
+/** Of one ratio alone nobody knows the error: NaN. */
+export function estimate(ratios: readonly number[]): Estimate {
+  const logs = ratios.map((ratio) => Math.log(ratio))
+  const mean = average(logs)
+  const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (logs.length - 1)
+  return { value: Math.exp(mean), error: Math.sqrt(variance / logs.length) }
+}
+
+/** The mean of these. */
+export function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** An estimate with its error, as tables show it. */
+export function withError({ value, error }: Estimate): string {
+  return `${round(value, 3)} ± ${round(error, 3)}`
+}

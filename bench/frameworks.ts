@@ -1,23 +1,25 @@
 /**
  * What an adapter costs the service that mounts it: a handler that says hello with and without the adapter, and one that makes
- * a warm call beside the same one with hand-written undici and a fixed header. Each is a process, and more than one, since two
- * processes of the same code are not equally fast. `FRAMEWORK='Fastify 5'` measures one framework, `ROUNDS=40` longer.
+ * a warm call beside the same one with hand-written undici and a fixed header. Each is a process, and no two processes of the same
+ * code are equally fast: in each generation all are started anew, take turns, and are compared with each other.
+ * `FRAMEWORK='Fastify 5'` measures one framework, `GENERATIONS=30` tells more.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Pool } from 'undici'
+import { keepApart } from './apart.ts'
 import { evenYoungSpace } from './field.ts'
-import { percentile, round, table } from './figures.ts'
+import { average, estimate, percentile, round, table, withError } from './figures.ts'
 import { frameworks } from './framework-apps.ts'
 import type { ServiceOptions, Usage } from './framework-service.ts'
 import { publish } from './publish.ts'
 import { startServers, type BenchServers } from './servers.ts'
 
-const rounds = Number(process.env['ROUNDS'] ?? 16)
-const copies = 3
+const generations = Number(process.env['GENERATIONS'] ?? 6)
+const turns = 16
 const concurrency = 16
-const batch = 400
+const batch = 200
 // Compiles what is hot, and optimizes it.
 const warmUp = 4000
 
@@ -40,7 +42,7 @@ const compared: readonly (readonly [name: string, HandlerName, bare: string])[] 
 
 class Service {
   readonly name: string
-  /** CPU and time that a request took, round by round, and memory. */
+  /** CPU and time that a request took, turn by turn, and memory. */
   readonly us: number[] = []
   readonly elapsedUs: number[] = []
   readonly bytes: number[] = []
@@ -60,6 +62,7 @@ class Service {
 
   async start(): Promise<void> {
     const [url] = (await once(this.#child, 'message')) as [string]
+    measured?.(this.#child.pid)
     const { origin, pathname } = new URL(url)
     this.#pool = new Pool(origin, { connections: concurrency })
     this.#path = pathname
@@ -101,42 +104,40 @@ class Service {
   }
 }
 
-const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+const measured = keepApart()
 
-/** One handler: its processes together, round by round. */
-function together(services: readonly Service[], name: string) {
-  const mine = services.filter((service) => service.name === name)
-  const each = (figure: 'us' | 'elapsedUs' | 'bytes') =>
-    Array.from({ length: rounds }, (_, turn) => average(mine.map((service) => service[figure][turn] ?? Number.NaN)))
-  return { us: each('us'), elapsedUs: each('elapsedUs'), bytes: average(each('bytes')) }
-}
-
-async function measure(framework: string, { apiUrl, tokenEndpoint }: BenchServers) {
-  const services = Array.from({ length: copies }, () =>
-    compared.map(([name, handler]) => new Service(name, { framework, handler, apiUrl, tokenEndpoint })),
-  ).flat()
+/** Starts all anew, and has them take turns in short batches, another one first each time: what the machine does besides meets all alike. */
+async function generation(framework: string, { apiUrl, tokenEndpoint }: BenchServers): Promise<Map<string, Service>> {
+  const services = compared.map(([name, handler]) => new Service(name, { framework, handler, apiUrl, tokenEndpoint }))
   for (const service of services) await service.start()
   for (const service of services) await service.call(warmUp)
-  // They take turns in short batches, another one first each time, so that what the machine does besides meets all alike.
-  for (let turn = 0; turn < rounds; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (let index = 0; index < services.length; index++) {
       await services[(index + turn) % services.length]?.measure()
     }
   }
   for (const service of services) service.stop()
+  return new Map(services.map((service) => [service.name, service]))
+}
+
+async function measure(framework: string, servers: BenchServers) {
+  const all: Map<string, Service>[] = []
+  while (all.length < generations) all.push(await generation(framework, servers))
   return compared.map(([name, , bareName]) => {
-    const [own, bare] = [together(services, name), together(services, bareName)]
-    // Round by round, since a machine that others use is not as fast in one as in the next.
-    const ratios = own.us.map((us, turn) => (bare.us[turn] ?? us) / us)
+    const each = (whose: string, figure: 'us' | 'elapsedUs' | 'bytes') =>
+      all.map((services) => percentile(services.get(whose)?.[figure] ?? [], 0.5))
+    const [own, bare] = [each(name, 'us'), each(bareName, 'us')]
+    const bytes = average(each(name, 'bytes'))
+    const ratio = estimate(own.map((us, index) => (bare[index] ?? Number.NaN) / us))
     return {
       framework,
       name,
-      perSecond: 1_000_000 / percentile(own.elapsedUs, 0.5),
-      cpuUs: percentile(own.us, 0.5),
-      ratio: percentile(ratios, 0.5),
-      quartiles: [percentile(ratios, 0.25), percentile(ratios, 0.75)] as const,
-      bytes: own.bytes,
-      bytesMore: own.bytes - bare.bytes,
+      perSecond: 1_000_000 / percentile(each(name, 'elapsedUs'), 0.5),
+      cpuUs: percentile(own, 0.5),
+      ratio: ratio.value,
+      error: ratio.error,
+      bytes,
+      bytesMore: bytes - average(each(bareName, 'bytes')),
     }
   })
 }
@@ -147,17 +148,16 @@ for (const framework of Object.keys(frameworks)) {
   if (!framework.startsWith(process.env['FRAMEWORK'] ?? '')) continue
   const found = await measure(framework, servers)
   rows.push(...found)
-  const head = ['handler', 'requests per second', 'µs of CPU', 'ratio', 'quartiles', 'bytes', 'bytes more']
-  const lines = found.map(({ name, perSecond, cpuUs, ratio, quartiles: [low, high], bytes, bytesMore }) => [
+  const head = ['handler', 'requests per second', 'µs of CPU', 'ratio', 'bytes', 'bytes more']
+  const lines = found.map(({ name, perSecond, cpuUs, ratio, error, bytes, bytesMore }) => [
     name,
     round(perSecond, 0),
     round(cpuUs, 1),
-    round(ratio, 3),
-    `${round(low, 3)} – ${round(high, 3)}`,
+    withError({ value: ratio, error }),
     round(bytes, 0),
     round(bytesMore, 0),
   ])
   console.log(`${framework}\n${table([head, ...lines])}\n`)
 }
-publish({ rounds, copies, rows })
+publish({ generations, turns, apart: measured !== undefined, rows })
 servers.stop()

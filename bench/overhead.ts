@@ -1,14 +1,17 @@
 /**
- * What our three ways cost beside the same client with a fixed header, as exactly as a machine allows that others use: several
- * processes of each, since two of the same code may differ by more than that, and many batches in turns.
+ * What our three ways cost beside the same client with a fixed header. Two processes of the same code differ by more than that,
+ * and one that others use the machine of from one second to the next by more yet. So there are generations: in each, all are started
+ * anew and take turns in short batches, and each is compared with its client of the same generation. `GENERATIONS=30` tells more.
  */
+import { keepApart } from './apart.ts'
 import { noise, limit, Runner } from './field.ts'
-import { percentile, round, table } from './figures.ts'
+import { estimate, percentile, round, table, withError } from './figures.ts'
 import { publish, quick } from './publish.ts'
 import { startServers } from './servers.ts'
 
-const copies = quick ? 1 : 4
-const rounds = quick ? 2 : 16
+const generations = Number(process.env['GENERATIONS'] ?? (quick ? 2 : 16))
+const turns = quick ? 2 : 40
+// Compiles what is hot, and optimizes it, for so many at once: V8 does not inline the same for one and for many.
 const warmUp = quick ? 100 : 6000
 const files = [
   limit,
@@ -20,62 +23,61 @@ const files = [
   'tokenwell-fetch',
 ]
 const settings = [
-  { concurrency: 1, calls: 400 },
-  { concurrency: 16, calls: 1000 },
-  { concurrency: 64, calls: 1000 },
+  { concurrency: 1, calls: 64 },
+  { concurrency: 16, calls: 256 },
+  { concurrency: 64, calls: 256 },
 ]
 
+const measured = keepApart()
 const servers = await startServers()
-const runners: Runner[] = []
-for (let copy = 0; copy < copies; copy++) {
-  for (const file of files) {
-    const runner = new Runner(file, false)
+/** Microseconds of CPU per call, of each generation. */
+const us = settings.map(() => new Map<string, number[]>(files.map((file) => [file, []])))
+const names = new Map<string, { readonly name: string; readonly bare: string }>()
+
+for (let generation = 0; generation < generations; generation++) {
+  const runners: Runner[] = []
+  for (let index = 0; index < files.length; index++) {
+    const runner = new Runner(files[(index + generation) % files.length] ?? limit, false)
     await runner.meet()
     await runner.start(servers, 3_600_000)
+    measured?.(runner.pid)
+    names.set(runner.file, runner)
     runners.push(runner)
   }
+  for (const [setting, { concurrency, calls }] of settings.entries()) {
+    for (const runner of runners) await runner.batch(warmUp, concurrency)
+    const batches = new Map<string, number[]>(files.map((file) => [file, []]))
+    for (let turn = 0; turn < turns; turn++) {
+      for (let index = 0; index < runners.length; index++) {
+        const runner = runners[(index + turn) % runners.length]
+        if (runner === undefined) continue
+        const { cpuMs } = await runner.batch(calls, concurrency)
+        batches.get(runner.file)?.push((cpuMs * 1000) / calls)
+      }
+    }
+    for (const [file, all] of batches) us[setting]?.get(file)?.push(percentile(all, 0.5))
+  }
+  for (const runner of runners) runner.stop()
 }
 
-const rows = []
-for (const { concurrency, calls } of settings) {
-  const us = new Map<string, number[]>(files.map((file) => [file, []]))
-  for (const runner of runners) await runner.batch(warmUp, concurrency)
-  for (let turn = 0; turn < rounds; turn++) {
-    for (let index = 0; index < runners.length; index++) {
-      const runner = runners[(index + turn) % runners.length]
-      if (runner === undefined) continue
-      const { cpuMs } = await runner.batch(calls, concurrency)
-      us.get(runner.file)?.push((cpuMs * 1000) / calls)
-    }
-  }
-  // What else the machine does only ever adds, so the quiet batches say more of the code, and the median more of a service.
-  const at = (file: string, share: number) => percentile(us.get(file) ?? [], share)
-  for (const { name, file, bare } of runners.slice(0, files.length)) {
-    const [quiet, median] = [at(file, 0.1), at(file, 0.5)]
-    rows.push({
-      concurrency,
-      file,
-      name,
-      quietUs: quiet,
-      cpuUs: median,
-      quietRatio: quiet / at(bare, 0.1),
-      ratio: median / at(bare, 0.5),
-    })
-  }
-}
+const rows = settings.flatMap(({ concurrency }, setting) =>
+  files.map((file) => {
+    const { name, bare } = names.get(file) ?? { name: file, bare: limit }
+    const [own, its] = [us[setting]?.get(file) ?? [], us[setting]?.get(bare) ?? []]
+    const ratio = estimate(own.map((value, generation) => value / (its[generation] ?? Number.NaN)))
+    return { concurrency, file, name, cpuUs: percentile(own, 0.5), ratio: ratio.value, error: ratio.error }
+  }),
+)
 console.log(
   table([
-    ['at once', 'contender', 'µs, quiet tenth', '× its client', 'µs, median', '× its client'],
-    ...rows.map((row) => [
-      row.concurrency,
-      row.name,
-      round(row.quietUs, 1),
-      round(row.quietRatio),
-      round(row.cpuUs, 1),
-      round(row.ratio),
+    ['at once', 'contender', 'µs of CPU', '× its client'],
+    ...rows.map(({ concurrency, name, cpuUs, ratio, error }) => [
+      concurrency,
+      name,
+      round(cpuUs, 1),
+      withError({ value: ratio, error }),
     ]),
   ]),
 )
-publish({ copies, rounds, rows })
-for (const runner of runners) runner.stop()
+publish({ generations, turns, apart: measured !== undefined, rows })
 servers.stop()
