@@ -21,7 +21,7 @@ const turns = 16
 const concurrency = 16
 const batch = 200
 // Compiles what is hot, and optimizes it.
-const warmUp = 4000
+const warmUp = 20_000
 
 const nest11 = new URL('../packages/nestjs-11/register.ts', import.meta.url).href
 

@@ -9,13 +9,16 @@ import { estimate, percentile, round, table, withError } from './figures.ts'
 import { publish, quick } from './publish.ts'
 import { startServers } from './servers.ts'
 
-const generations = Number(process.env['GENERATIONS'] ?? (quick ? 2 : 16))
+const generations = Number(process.env['GENERATIONS'] ?? (quick ? 2 : 12))
 const turns = quick ? 2 : 40
-// Compiles what is hot, and optimizes it, for so many at once: V8 does not inline the same for one and for many.
-const warmUp = quick ? 100 : 6000
+// Until V8 has nothing left to compile, which counts as CPU too: with 6,000 calls it is not done.
+const warmUp = quick ? 100 : 25_000
+// It does not inline the same for one call at a time and for many.
+const settling = quick ? 100 : 5000
 const files = [
   limit,
   noise,
+  'request-least',
   'tokenwell-request',
   'bare-dispatch',
   'tokenwell-dispatcher',
@@ -44,8 +47,9 @@ for (let generation = 0; generation < generations; generation++) {
     names.set(runner.file, runner)
     runners.push(runner)
   }
+  for (const runner of runners) await runner.batch(warmUp, 16)
   for (const [setting, { concurrency, calls }] of settings.entries()) {
-    for (const runner of runners) await runner.batch(warmUp, concurrency)
+    for (const runner of runners) await runner.batch(settling, concurrency)
     const batches = new Map<string, number[]>(files.map((file) => [file, []]))
     for (let turn = 0; turn < turns; turn++) {
       for (let index = 0; index < runners.length; index++) {
