@@ -71,10 +71,13 @@ export interface AuthorizeParts {
 /** {@link authorize} as an upstream uses it: with retries, each of which gets the token that is current then. */
 export function authorizeWith(parts: AuthorizeParts): Dispatcher.DispatcherComposeInterceptor {
   const { source, origins, replay, retry, guard, events } = parts
+  // Where nearly every call goes, spelled like that.
+  const [home] = origins
   // undici tells interceptors where the dispatcher goes whatever the call says; null if nobody knows.
   return (dispatch: Dispatcher.Dispatch, boundTo?: string | null) => {
     const isOwn = ({ origin }: Request): boolean =>
-      isAmong(origins, origin) && (boundTo === undefined || (boundTo !== null && mayPass([boundTo], origin, origins)))
+      ((home !== undefined && origin === home) || isAmong(origins, origin)) &&
+      (boundTo === undefined || (boundTo !== null && mayPass([boundTo], origin, origins)))
     const start = (request: Request, handler: Handler, tried: Tried): boolean => {
       if (hasHeader(request.headers, 'authorization')) return send(request, undefined, handler, tried)
       const token = source.peek(contextOf(handler))

@@ -9,7 +9,7 @@ import {
   type Reply,
   type ScriptedServer,
 } from '@tokenwell/testing'
-import { Agent, interceptors, MockAgent, Pool, request as undiciRequest } from 'undici'
+import { Agent, interceptors, MockAgent, Pool, request as undiciRequest, type Dispatcher } from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   authorize,
@@ -354,6 +354,14 @@ describe('authorize, the bare interceptor', () => {
     expect(authorizations(api)).toEqual(['Bearer abc', 'Bearer abc'])
     expect(authorizations(other)).toEqual([undefined])
     expect(server.requests).toHaveLength(1)
+  })
+
+  it('authorizes nothing without origins, not even a request that names none', () => {
+    const sent: Dispatcher.DispatchOptions[] = []
+    const dispatch = authorize({ source: fixedSource(), origins: [] })((options) => sent.push(options) > 0)
+    // undici says where each request goes; who calls an interceptor by himself may not.
+    dispatch({ path: '/', method: 'GET' }, { onRequestStart() {} })
+    expect(sent).toEqual([{ path: '/', method: 'GET' }])
   })
 
   it("drops it when undici's redirect interceptor outside of it goes to another origin", async () => {
