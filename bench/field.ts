@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { Surroundings } from './contender.ts'
 import type { Answer, Calls, Introduction, Order } from './contender-process.ts'
+import { quick } from './publish.ts'
 import { requestToken } from './request-token.ts'
 import type { BenchServers } from './servers.ts'
 
@@ -43,6 +44,9 @@ export const noise = 'noise'
  * library would leave caches colder for as long as the bench lasts, by a fifth of a call.
  */
 export const evenYoungSpace = ['--min-semi-space-size=16', '--max-semi-space-size=16'] as const
+
+/** So many calls until V8 has nothing left to compile: that counts as CPU too, and after 6,000 it is not done. */
+export const untilCompiled = quick ? 100 : 25_000
 
 /** A contender in a process of its own. */
 export class Runner {

@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { Pool } from 'undici'
 import { keepApart } from './apart.ts'
-import { evenYoungSpace } from './field.ts'
+import { evenYoungSpace, untilCompiled } from './field.ts'
 import { average, estimate, percentile, round, table, withError } from './figures.ts'
 import { frameworks } from './framework-apps.ts'
 import type { ServiceOptions, Usage } from './framework-service.ts'
@@ -20,8 +20,6 @@ const generations = Number(process.env['GENERATIONS'] ?? 6)
 const turns = 16
 const concurrency = 16
 const batch = 200
-// Compiles what is hot, and optimizes it.
-const warmUp = 20_000
 
 const nest11 = new URL('../packages/nestjs-11/register.ts', import.meta.url).href
 
@@ -110,7 +108,7 @@ const measured = keepApart()
 async function generation(framework: string, { apiUrl, tokenEndpoint }: BenchServers): Promise<Map<string, Service>> {
   const services = compared.map(([name, handler]) => new Service(name, { framework, handler, apiUrl, tokenEndpoint }))
   for (const service of services) await service.start()
-  for (const service of services) await service.call(warmUp)
+  for (const service of services) await service.call(untilCompiled)
   for (let turn = 0; turn < turns; turn++) {
     for (let index = 0; index < services.length; index++) {
       await services[(index + turn) % services.length]?.measure()

@@ -4,16 +4,14 @@
  * anew and take turns in short batches, and each is compared with its client of the same generation. `GENERATIONS=30` tells more.
  */
 import { keepApart } from './apart.ts'
-import { noise, limit, Runner } from './field.ts'
+import { limit, noise, Runner, untilCompiled } from './field.ts'
 import { estimate, percentile, round, table, withError } from './figures.ts'
 import { publish, quick } from './publish.ts'
 import { startServers } from './servers.ts'
 
 const generations = Number(process.env['GENERATIONS'] ?? (quick ? 2 : 12))
 const turns = quick ? 2 : 40
-// Until V8 has nothing left to compile, which counts as CPU too: with 6,000 calls it is not done.
-const warmUp = quick ? 100 : 25_000
-// It does not inline the same for one call at a time and for many.
+// V8 does not inline the same for one call at a time and for many.
 const settling = quick ? 100 : 5000
 const files = [
   limit,
@@ -47,7 +45,7 @@ for (let generation = 0; generation < generations; generation++) {
     names.set(runner.file, runner)
     runners.push(runner)
   }
-  for (const runner of runners) await runner.batch(warmUp, 16)
+  for (const runner of runners) await runner.batch(untilCompiled, 16)
   for (const [setting, { concurrency, calls }] of settings.entries()) {
     for (const runner of runners) await runner.batch(settling, concurrency)
     const batches = new Map<string, number[]>(files.map((file) => [file, []]))

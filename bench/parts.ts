@@ -20,8 +20,8 @@ function redisMissing(): string | undefined {
 }
 
 const all: readonly Part[] = [
-  { name: 'warm', title: 'Warm calls, every contender', takes: '3 min', quick: [] },
-  { name: 'overhead', title: 'What ours cost beside the same client', takes: '6 min', quick: [] },
+  { name: 'warm', title: 'Warm calls, every contender', takes: '8 min', quick: [] },
+  { name: 'overhead', title: 'What ours cost beside the same client', takes: '8 min', quick: [] },
   { name: 'cold', title: '1,000 first calls at once, every contender', takes: '30 s', quick: [] },
   { name: 'churn', title: 'Tokens of 2 s, every contender', takes: '40 s', quick: [] },
   { name: 'revoked', title: 'Tokens that the API refuses, every contender', takes: '30 s', quick: [] },
@@ -37,7 +37,7 @@ const all: readonly Part[] = [
   { name: 'keys', title: 'Many keys in one source', takes: '30 s', quick: [] },
   { name: 'signing', title: 'Signatures', takes: '15 s' },
   { name: 'bound', title: 'A call for an inbound request', takes: '30 s' },
-  { name: 'frameworks', title: 'Adapters', takes: '12 min' },
+  { name: 'frameworks', title: 'Adapters', takes: '25 min' },
   { name: 'telemetry', title: 'Diagnostics that somebody listens to', takes: '1 min' },
   {
     name: 'fleet',

@@ -3,7 +3,7 @@
  * so that what the machine does besides meets all alike, and each figure is a ratio to the limit's of the same round. All of them
  * start anew several times: two processes of the same code may be a fifth apart for as long as they live.
  */
-import { assemble, bareClients, limit, noise, tokenClients, type Field, type Runner } from './field.ts'
+import { assemble, bareClients, limit, noise, tokenClients, untilCompiled, type Field, type Runner } from './field.ts'
 import { percentile, round, spread, table, withSpread, type Spread } from './figures.ts'
 import { publish, quick } from './publish.ts'
 import { startServers } from './servers.ts'
@@ -11,8 +11,8 @@ import { failuresOf, total } from './tally.ts'
 
 const generations = quick ? 1 : 3
 const rounds = quick ? 2 : 8
-// What is hot is compiled by then, and optimized.
-const warmUp = quick ? 100 : 3000
+// V8 does not inline the same for one call at a time and for many.
+const settling = quick ? 100 : 3000
 const settings = [
   { concurrency: 1, calls: 250 },
   { concurrency: 16, calls: 640 },
@@ -62,7 +62,7 @@ async function batchOf(runner: Runner, calls: number, concurrency: number): Prom
 type Seen = ReadonlyMap<string, Batch[]>
 
 async function measure(runners: readonly Runner[], { concurrency, calls }: Setting, seen: Seen): Promise<void> {
-  for (const runner of runners) await runner.batch(warmUp, concurrency)
+  for (const runner of runners) await runner.batch(settling, concurrency)
   for (let turn = 0; turn < rounds; turn++) {
     for (let index = 0; index < runners.length; index++) {
       const runner = runners[(index + turn) % runners.length]
@@ -103,6 +103,7 @@ let rows: WarmRow[] = []
 let absent: Field['absent'] = []
 for (let generation = 0; generation < generations; generation++) {
   const field = await assemble(contenders, servers)
+  for (const runner of field.runners) await runner.batch(untilCompiled, 16)
   for (const [index, setting] of settings.entries()) await measure(field.runners, setting, seen[index] ?? new Map())
   rows = settings.flatMap((setting, index) => rowsOf(field.runners, setting, seen[index] ?? new Map()))
   absent = field.absent
