@@ -3,6 +3,7 @@
  * so that what the machine does besides meets all alike, and each figure is a ratio to the limit's of the same round. All of them
  * start anew several times: two processes of the same code may be a fifth apart for as long as they live.
  */
+import { keepApart } from './apart.ts'
 import { assemble, bareClients, limit, noise, tokenClients, untilCompiled, type Field, type Runner } from './field.ts'
 import { percentile, round, spread, table, withSpread, type Spread } from './figures.ts'
 import { publish, quick } from './publish.ts'
@@ -96,6 +97,7 @@ function rowsOf(runners: readonly Runner[], { concurrency }: Setting, seen: Seen
   }))
 }
 
+const alone = keepApart()
 const servers = await startServers()
 const contenders = [...bareClients, noise, ...tokenClients]
 const seen = settings.map(() => new Map<string, Batch[]>(contenders.map((file) => [file, []])))
@@ -103,6 +105,7 @@ let rows: WarmRow[] = []
 let absent: Field['absent'] = []
 for (let generation = 0; generation < generations; generation++) {
   const field = await assemble(contenders, servers)
+  for (const { pid } of field.runners) alone?.(pid)
   for (const runner of field.runners) await runner.batch(untilCompiled, 16)
   for (const [index, setting] of settings.entries()) await measure(field.runners, setting, seen[index] ?? new Map())
   rows = settings.flatMap((setting, index) => rowsOf(field.runners, setting, seen[index] ?? new Map()))
@@ -125,5 +128,5 @@ for (const { concurrency } of settings) {
   ])
   console.log(`${table([head, ...lines])}\n`)
 }
-publish({ rounds: rounds * generations, rows, absent })
+publish({ rounds: rounds * generations, apart: alone !== undefined, rows, absent })
 servers.stop()
